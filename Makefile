@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# cog-push: see README.md. Objects go to build/, programs to bin/.
+VERSION = 0.1.0
+PREFIX = /usr/local
+BUILD = build
+
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wvla
+HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+ALL_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_DARWIN_C_SOURCE \
+	-D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -Ilib $(WARNINGS) $(HARDENING) \
+	$(ISAL_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+
+# gzip by ISA-L where it exists, else by zlib: make ISAL=no
+ISAL := $(shell pkg-config --exists libisal && echo yes || echo no)
+ISAL_CFLAGS = $(if $(filter yes,$(ISAL)),-DHAVE_ISAL)
+ISAL_LIBS = $(if $(filter yes,$(ISAL)),-lisal)
+
+# What each program links is part of its safety: the converter, which parses hostile tars, has no
+# libcurl and so no way to a network.
+BASE_LIBS = -ljansson -lcrypto
+LIBS_oci-from-dockertar = -larchive $(ISAL_LIBS) -lzstd -lz -pthread $(BASE_LIBS)
+LIBS_oci-blobs = $(BASE_LIBS)
+LIBS_oci-blob-queue = $(BASE_LIBS)
+LIBS_oci-blob-upload = -lcurl $(BASE_LIBS)
+LIBS_oci-manifest-put = -lcurl $(BASE_LIBS)
+LIBS_oci-push-check = -lcurl $(BASE_LIBS)
+LIBS_cog-run = $(BASE_LIBS)
+
+PROGRAMS = $(patsubst src/%.c,bin/%,$(wildcard src/*.c))
+SCRIPTS = bin/cog-push
+PAGES = $(wildcard man/*.[157])
+OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
+UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+UNIT_LIBS = -larchive $(ISAL_LIBS) -lzstd -lz -lcurl -pthread $(BASE_LIBS)
+
+all: $(PROGRAMS)
+
+$(BUILD)/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcog.a: $(OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $(OBJECTS)
+
+$(PROGRAMS): bin/%: src/%.c $(BUILD)/libcog.a
+	@mkdir -p $(BUILD)/src
+	$(CC) $(ALL_CFLAGS) -MMD -MP -MF $(BUILD)/src/$*.d $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcog.a \
+		$(LIBS_$*)
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libcog.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcog.a $(UNIT_LIBS)
+
+units: $(UNITS)
+
+# The quick suite. One file: make check T=oci-blob-upload
+check: all units
+	tests/run $(T)
+
+# The quick suite with everything built for AddressSanitizer and UBSan.
+check-san:
+	rm -rf $(BUILD)/san
+	mkdir -p $(BUILD)/san
+	cp -R Makefile src lib bin tests man $(BUILD)/san/
+	rm -f $(BUILD)/san/$(patsubst %,%,bin/oci-*)
+	$(MAKE) -C $(BUILD)/san clean
+	$(MAKE) -C $(BUILD)/san check ISAL=$(ISAL) HARDENING= T="$(T)" \
+		CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
+		LDFLAGS="-fsanitize=address,undefined"
+
+lint:
+	tests/lint
+
+demo: all
+	tests/demo
+
+install: all
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install $(PROGRAMS) $(SCRIPTS) "$(DESTDIR)$(PREFIX)/bin"
+	for page in $(PAGES); do \
+		section=$${page##*.}; \
+		install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
+		install -m 644 $$page "$(DESTDIR)$(PREFIX)/share/man/man$$section" || exit 1; \
+	done
+
+uninstall:
+	for file in $(notdir $(PROGRAMS) $(SCRIPTS)); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$file"; done
+	for page in $(notdir $(PAGES)); do \
+		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; \
+	done
+
+clean:
+	rm -rf $(BUILD)
+	rm -f $(PROGRAMS)
+
+.PHONY: all units check check-san lint demo install uninstall clean
+.SECONDARY: $(OBJECTS)
+-include $(wildcard $(BUILD)/*/*.d)

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* event: the records that programs write on stdout, one JSON object a line, each with one write(2)
+ * of at most PIPE_BUF bytes so that parallel programs can share a pipe. cog-events(5) is the
+ * specification. Every function returns 0, or -1 with STATUS_FAILED when stdout takes no more. */
+#ifndef EVENT_H
+#define EVENT_H
+
+#include "descriptor.h"
+#include "error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum phase { PHASE_EXPORTING, PHASE_CONVERTING, PHASE_PUSHING, PHASE_DONE };
+
+int event_phase(enum phase phase, struct error *e);
+
+/* SOURCE is the member's name. INPUT_SIZE -1 and DIFF_ID NULL when not known. */
+int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
+		  const struct digest *diff_id, struct error *e);
+
+/* DIFF_ID NULL and UNCOMPRESSED_SIZE -1 when not known or no layer. */
+int event_blob(const struct descriptor *d, const struct digest *diff_id,
+	       int64_t uncompressed_size, struct error *e);
+
+/* NAMES that do not fit into a record are left out. */
+int event_image(const struct descriptor *d, const char *const *names, size_t count,
+		struct error *e);
+
+struct event_progress {
+	const struct digest *digest;
+	int64_t size;
+	int64_t offset;	     /* confirmed by the registry */
+	int64_t sent_offset; /* handed to the network */
+	int64_t bytes_per_second;
+};
+int event_progress(const struct event_progress *p, struct error *e);
+
+/* HOW: uploaded, exists or mounted. */
+int event_done(const struct digest *digest, int64_t size, const char *how, int64_t sent_bytes,
+	       int64_t ms, struct error *e);
+
+/* REF: registry/repository:tag or @digest. */
+int event_manifest(const struct descriptor *d, const char *ref, struct error *e);
+
+/* DIGEST may be NULL. */
+int event_error(const struct error *failure, const struct digest *digest, struct error *e);
+
+#endif

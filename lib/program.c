@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "program.h"
+
+#include "event.h"
+#include "file.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef VERSION
+#define VERSION "0"
+#endif
+
+static const char *program_name = "?";
+static bool is_verbose;
+static volatile sig_atomic_t caught;
+
+static void catch(int signal)
+{
+	caught = signal;
+}
+
+void program_init(const char *name)
+{
+	program_name = name;
+	struct sigaction action = {.sa_handler = catch};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	sigset_t set;
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+}
+
+static int print(const char *text)
+{
+	struct error e = {0};
+	if (file_write(STDOUT_FILENO, "stdout", text, strlen(text), &e))
+		return program_fail(&e, false);
+	return STATUS_OK;
+}
+
+int program_version(void)
+{
+	char line[128];
+	snprintf(line, sizeof line, "%s %s\n", program_name, VERSION);
+	return print(line);
+}
+
+int program_help(const char *text)
+{
+	return print(text);
+}
+
+bool program_is_interrupted(void)
+{
+	return caught != 0;
+}
+
+int program_interrupted(struct error *e)
+{
+	return error_set(e, STATUS_INTERRUPTED, "interrupted");
+}
+
+static void say(const char *kind, const char *format, va_list args)
+{
+	char text[1024], line[1200];
+	vsnprintf(text, sizeof text, format, args);
+	error_clean(text);
+	snprintf(line, sizeof line, "%s: %s%s\n", program_name, kind, text);
+	/* One write, so that lines of parallel programs stay whole; stderr that is gone is no news. */
+	ssize_t ignored = write(STDERR_FILENO, line, strlen(line));
+	(void)ignored;
+}
+
+void program_warn(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say("warning: ", format, args);
+	va_end(args);
+}
+
+void program_set_verbose(void)
+{
+	is_verbose = true;
+}
+
+bool program_is_verbose(void)
+{
+	return is_verbose;
+}
+
+void program_trace(const char *format, ...)
+{
+	if (!is_verbose)
+		return;
+	va_list args;
+	va_start(args, format);
+	say("", format, args);
+	va_end(args);
+}
+
+const char *program_env(const char *name)
+{
+	const char *value = getenv(name);
+	return value && *value ? value : NULL;
+}
+
+int program_number(const char *name, const char *text, int64_t least, int64_t *number,
+		   struct error *e)
+{
+	char *end = NULL;
+	errno = 0;
+	long long value = *text >= '0' && *text <= '9' ? strtoll(text, &end, 10) : -1;
+	if (!end || *end || errno || value < least)
+		return error_set(e, STATUS_USAGE, "%s: '%.100s' is not a number of at least %lld", name,
+				 text, (long long)least);
+	*number = value;
+	return 0;
+}
+
+int program_env_number(const char *name, int64_t least, int64_t *number, struct error *e)
+{
+	const char *text = program_env(name);
+	return text ? program_number(name, text, least, number, e) : 0;
+}
+
+static void report(const struct error *e, const char *text)
+{
+	char line[1024];
+	const char *fd = program_env(PROGRAM_REPORT_ENV);
+	struct error ignored;
+	if (fd) {
+		snprintf(line, sizeof line, "%d\t%s: %s\n", (int)e->status, program_name, text);
+		if (file_write(atoi(fd), "report", line, strlen(line), &ignored) == 0)
+			return;
+	}
+	snprintf(line, sizeof line, "%s: %s\n", program_name, text);
+	(void)file_write(STDERR_FILENO, "stderr", line, strlen(line), &ignored);
+}
+
+int program_fail(const struct error *e, bool is_recorded)
+{
+	if (e->status == STATUS_OK)
+		return STATUS_OK;
+	struct error ignored = {0};
+	if (is_recorded)
+		(void)event_error(e, NULL, &ignored);
+	report(e, e->text);
+	return (int)e->status;
+}
+
+int program_usage(const struct error *e)
+{
+	char text[ERROR_TEXT_SIZE + 100];
+	snprintf(text, sizeof text, "%s (try '%s --help')", e->text, program_name);
+	report(e, text);
+	return STATUS_USAGE;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program: what every main does alike: signals, numbers from the environment, the one line about a
+ * failure. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include "error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Set by cog-run(1): a descriptor that takes "status TAB line NEWLINE" instead of stderr, so that of
+ * several programs only the first cause is shown. */
+#define PROGRAM_REPORT_ENV "COG_REPORT_FD"
+
+/* Call first. NAME is borrowed. Handles INT, TERM and HUP (whatever was inherited), ignores PIPE. */
+void program_init(const char *name);
+
+/* Prints "NAME VERSION" or TEXT on stdout and returns the exit status. */
+int program_version(void);
+int program_help(const char *text);
+
+/* Whether a signal asked us to stop. */
+bool program_is_interrupted(void);
+
+/* Sets STATUS_INTERRUPTED; returns -1. */
+int program_interrupted(struct error *e);
+
+/* A line on stderr: "NAME: warning: ...". Cleaned like an error's text. */
+void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* With -v: a line on stderr. program_set_verbose() turns it on. */
+void program_set_verbose(void);
+bool program_is_verbose(void);
+void program_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The value of an environment variable; NULL when unset or empty. Borrowed. */
+const char *program_env(const char *name);
+
+/* TEXT as a number of at least LEAST. NAME (an option or a variable) is for the message.
+ * STATUS_USAGE. */
+int program_number(const char *name, const char *text, int64_t least, int64_t *number,
+		   struct error *e);
+
+/* The same from an environment variable; *NUMBER stays when it is unset. */
+int program_env_number(const char *name, int64_t least, int64_t *number, struct error *e);
+
+/* Says what failed, once: an error record on stdout (if IS_RECORDED) and the line on stderr or to
+ * the supervisor. Returns the exit status. E with status 0 returns 0. */
+int program_fail(const struct error *e, bool is_recorded);
+
+/* "Try 'NAME --help'." after a wrong usage; returns STATUS_USAGE. */
+int program_usage(const struct error *e);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reference.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HUB "docker.io"
+
+static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+static bool has_upper(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (isupper((unsigned char)text[i]))
+			return true;
+	return false;
+}
+
+/* The first component is a registry if it could be no repository of Docker Hub. */
+static bool is_registry(const char *text, size_t len)
+{
+	return memchr(text, '.', len) || memchr(text, ':', len) || has_upper(text, len) ||
+	       (len == 9 && memcmp(text, "localhost", 9) == 0);
+}
+
+static bool is_port(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+	return len > 0 && len <= 5 && text[len] == '\0';
+}
+
+static int check_registry(const char *registry, struct error *e)
+{
+	const char *rest = registry;
+	if (*rest == '[') {
+		size_t len = strspn(++rest, "0123456789abcdefABCDEF:.");
+		rest += len;
+		if (len == 0 || *rest++ != ']')
+			return error_set(e, STATUS_USAGE, "'%s': not an IPv6 address in []", registry);
+	} else {
+		size_t len = strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					  "0123456789.-");
+		if (len == 0 || *rest == '-' || *rest == '.')
+			return error_set(e, STATUS_USAGE, "'%s': not a host name", registry);
+		rest += len;
+	}
+	if (*rest && (*rest != ':' || !is_port(rest + 1)))
+		return error_set(e, STATUS_USAGE, "'%s': not a registry: expected host[:port]",
+				 registry);
+	return 0;
+}
+
+/* One path component: runs of lower-case letters and digits, joined by '.', '_', '__' or dashes. */
+static bool is_component(const char *text, size_t len)
+{
+	const char *end = text + len;
+	while (text < end) {
+		size_t run = strspn(text, lower);
+		if (run == 0)
+			return false;
+		text += run;
+		if (text >= end)
+			return true;
+		size_t joint = strspn(text, "-");
+		if (joint == 0)
+			joint = *text == '.' ? 1 : strspn(text, "_");
+		if (joint == 0 || (*text == '_' && joint > 2))
+			return false;
+		text += joint;
+	}
+	return false;
+}
+
+static int check_repository(const char *repository, struct error *e)
+{
+	if (has_upper(repository, strlen(repository)))
+		return error_set(e, STATUS_USAGE, "'%s': a repository must be lower case",
+				 repository);
+	for (const char *part = repository;; part++) {
+		size_t len = strcspn(part, "/");
+		if (!is_component(part, len))
+			return error_set(e, STATUS_USAGE, "'%s': not a repository name", repository);
+		part += len;
+		if (!*part)
+			return 0;
+	}
+}
+
+static bool is_tag(const char *tag)
+{
+	size_t len = strlen(tag);
+	return len > 0 && len < 129 && *tag != '.' && *tag != '-' && strspn(tag, word) > 0 &&
+	       strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+		       len;
+}
+
+/* Cuts "@digest" and ":tag" off NAME. */
+static int take_suffixes(struct reference *r, char *name, struct error *e)
+{
+	char *at = strchr(name, '@');
+	if (at) {
+		*at = '\0';
+		if (digest_parse(&r->digest, at + 1))
+			return error_set(e, STATUS_USAGE, "'%s': not a sha256 digest", at + 1);
+	}
+	char *slash = strrchr(name, '/');
+	char *colon = strrchr(slash ? slash : name, ':');
+	if (colon) {
+		*colon = '\0';
+		if (!is_tag(colon + 1))
+			return error_set(e, STATUS_USAGE, "'%.200s': not a tag", colon + 1);
+		snprintf(r->tag, sizeof r->tag, "%s", colon + 1);
+	}
+	return 0;
+}
+
+static int split(struct reference *r, const char *name, struct error *e)
+{
+	const char *slash = strchr(name, '/');
+	bool has_registry = slash && is_registry(name, (size_t)(slash - name));
+	const char *path = has_registry ? slash + 1 : name;
+	snprintf(r->registry, sizeof r->registry, "%.*s",
+		 has_registry ? (int)(slash - name) : (int)strlen(HUB), has_registry ? name : HUB);
+	if (strcmp(r->registry, "index.docker.io") == 0)
+		snprintf(r->registry, sizeof r->registry, HUB);
+	bool is_official = strcmp(r->registry, HUB) == 0 && !strchr(path, '/');
+	int need = snprintf(r->repository, sizeof r->repository, "%s%s",
+			    is_official ? "library/" : "", path);
+	if (need < 0 || (size_t)need >= sizeof r->repository)
+		return error_set(e, STATUS_USAGE, "'%.100s...': name too long", name);
+	return 0;
+}
+
+int reference_parse(struct reference *r, const char *text, struct error *e)
+{
+	*r = (struct reference){0};
+	char name[REFERENCE_NAME_MAX + 1 + 130 + 80];
+	if (strlen(text) >= sizeof name)
+		return error_set(e, STATUS_USAGE, "'%.100s...': reference too long", text);
+	snprintf(name, sizeof name, "%s", text);
+	if (strstr(text, "://"))
+		return error_set(e, STATUS_USAGE, "'%s': a reference has no scheme: write %s", text,
+				 strstr(text, "://") + 3);
+	if (take_suffixes(r, name, e) || split(r, name, e) || check_registry(r->registry, e))
+		return -1;
+	if (!*r->repository)
+		return error_set(e, STATUS_USAGE, "'%s': no repository: expected registry/repository",
+				 text);
+	if (strlen(r->registry) + 1 + strlen(r->repository) > REFERENCE_NAME_MAX)
+		return error_set(e, STATUS_USAGE, "'%.100s...': name too long", text);
+	bool is_bare_id = strlen(name) == DIGEST_HEX_LEN && strspn(name, "0123456789abcdef") == DIGEST_HEX_LEN;
+	if (is_bare_id)
+		return error_set(e, STATUS_USAGE, "'%s': an image ID is not a name", text);
+	return check_repository(r->repository, e);
+}
+
+const char *reference_host(const struct reference *r)
+{
+	return strcmp(r->registry, HUB) == 0 ? "registry-1.docker.io" : r->registry;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reference: "registry/repository:tag@digest", by the grammar of distribution/reference with the
+ * rules for Docker Hub. */
+#ifndef REFERENCE_H
+#define REFERENCE_H
+
+#include "digest.h"
+#include "error.h"
+
+#define REFERENCE_NAME_MAX 255 /* registry, slash and repository */
+
+struct reference {
+	char registry[REFERENCE_NAME_MAX + 1];	 /* "host[:port]", as a user writes it */
+	char repository[REFERENCE_NAME_MAX + 1]; /* "a/b" */
+	char tag[129];				 /* "" when none was given */
+	struct digest digest;			 /* empty when none was given */
+};
+
+/* Parses TEXT. "debian" becomes docker.io, library/debian. No tag is invented.
+ * STATUS_USAGE with a text that says which part is wrong. */
+int reference_parse(struct reference *r, const char *text, struct error *e);
+
+/* The host to connect to: registry-1.docker.io for docker.io, else the registry. Borrowed. */
+const char *reference_host(const struct reference *r);
+
+#endif
