@@ -12,7 +12,7 @@
 
 /* Caps of JSON documents from outside, in bytes. */
 #define JSON_MANIFEST_MAX (4u << 20) /* registries take no larger manifest */
-#define JSON_CONFIG_MAX (16u << 20)
+#define JSON_CONFIG_MAX (4u << 20)
 #define JSON_INDEX_MAX (16u << 20) /* index.json, manifest.json */
 
 /* Parses one document. NAME is for the message. Returns a tree that the caller frees with

@@ -17,6 +17,7 @@ struct layout {
 	int blobs_fd;	  /* DIR/blobs/sha256 */
 	const char *path; /* borrowed, for messages */
 	struct workdir work; /* temporary blobs; fd -1 when only read */
+	bool is_sparse_allowed; /* layout_walk(): manifests that an index names may be absent */
 };
 
 /* Opens an existing layout for reading. STATUS_DATA when DIR is none. */
@@ -72,8 +73,8 @@ int layout_find(const struct layout *l, const char *selector, struct descriptor 
 		struct error *e);
 
 /* Visits the blobs of the tree below ROOT, depth first, each digest once, blobs before the manifest
- * that names them, ROOT last. Foreign layers (urls, no blob) are passed over. PARENT is the manifest
- * that names D, NULL for ROOT. A visitor that returns non-zero ends the walk with that value. */
+ * that names them, ROOT last. Foreign layers (urls, no blob) are passed over. A visitor
+ * that returns non-zero ends the walk with that value. */
 typedef int layout_visitor(const struct descriptor *d, void *context, struct error *e);
 int layout_walk(const struct layout *l, const struct descriptor *root, layout_visitor *visit,
 		void *context, struct error *e);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* import: a saved image's tar into a layout.
+ *
+ * On a pipe there is one pass: every file is stored while it is read, plain tars compressed, because
+ * what it is for is known only at the end, when manifest.json or index.json has been seen. Layers
+ * are announced at once, unless an image was selected. A file that can seek is looked at first: the
+ * headers and the JSON; then just what the images need is read. */
+#ifndef IMPORT_H
+#define IMPORT_H
+
+#include "error.h"
+#include "layout.h"
+
+#include <stdbool.h>
+
+struct import {
+	int fd;			/* the tar; borrowed */
+	struct layout *layout;	/* made by layout_create(); borrowed */
+	const char *selector;	/* NAME or DIGEST, NULL for all images */
+	bool is_sparse_allowed; /* keep an index some of whose manifests are absent */
+};
+
+/* Returns 0, or -1: STATUS_DATA for what is wrong with the tar, STATUS_FAILED for the disk, stdout
+ * and an image that is not there, STATUS_INTERRUPTED. index.json is untouched then. */
+int import_run(const struct import *i, struct error *e);
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ocitar.h"
+
+#include "event.h"
+#include "json.h"
+#include "program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INDEX_FILE "index.json"
+
+enum { NESTING_MAX = 4 }; /* indexes inside indexes */
+
+void oci_images_release(struct oci_images *o)
+{
+	for (size_t i = 0; i < o->count; i++)
+		free(o->list[i].entry);
+	free(o->list);
+	free(o->blobs);
+	*o = (struct oci_images){0};
+}
+
+/* Whether the stored bytes of M are what D says. */
+static int verify(const struct member *m, const struct descriptor *d, struct error *e)
+{
+	if (!digest_equal(&m->packed.raw, &d->digest))
+		return error_set(e, STATUS_DATA, "%.200s: its bytes have the digest %s", m->path,
+				 m->packed.raw.text);
+	if (m->packed.raw_size != d->size)
+		return error_set(e, STATUS_DATA, "%.200s: it has %lld bytes, its descriptor says %lld",
+				 m->path, (long long)m->packed.raw_size, (long long)d->size);
+	return 0;
+}
+
+static struct member *find_blob(struct members *t, const struct descriptor *d, struct error *e)
+{
+	struct member *m = members_blob(t, &d->digest);
+	if (!m)
+		error_set(e, STATUS_DATA, "%s %s is not in the tar", kind_name(d->kind),
+			  d->digest.text);
+	return m;
+}
+
+/* Reads the manifest or index that D names. The caller releases M in any case. */
+static int read_manifest(struct members *t, const struct descriptor *d, struct manifest *m,
+			 struct error *e)
+{
+	struct buffer text;
+	*m = (struct manifest){0};
+	const struct member *file = find_blob(t, d, e);
+	if (!file)
+		return -1;
+	if (!file->is_stored || file->packed.is_packed)
+		return error_set(e, STATUS_DATA, "%.200s: no manifest", file->path);
+	buffer_init(&text, JSON_MANIFEST_MAX);
+	int rc = verify(file, d, e);
+	if (rc == 0)
+		rc = member_read(t, file, &text, e);
+	if (rc == 0)
+		rc = manifest_parse(m, d->digest.text, text.data, text.len, e);
+	buffer_release(&text);
+	return rc;
+}
+
+/* The leaves of an index: manifests that are there, whole, and those that are not. */
+struct leaves {
+	struct descriptor only; /* the last platform that is there */
+	size_t platforms;	/* that are there */
+	size_t absent;
+	char names[300]; /* the platforms that are there */
+};
+
+static bool is_whole(struct members *t, const struct descriptor *d)
+{
+	struct manifest m;
+	struct error ignored;
+	bool is_there = members_blob(t, &d->digest) && read_manifest(t, d, &m, &ignored) == 0;
+	if (!is_there)
+		return false;
+	is_there = m.has_config && members_blob(t, &m.config.digest);
+	for (size_t i = 0; i < m.count && is_there; i++)
+		is_there = m.items[i].has_urls || members_blob(t, &m.items[i].digest);
+	manifest_release(&m);
+	return is_there;
+}
+
+static void count_leaf(struct leaves *l, struct members *t, const struct descriptor *d)
+{
+	bool is_attestation = strcmp(d->platform, "unknown/unknown") == 0;
+	if (!is_whole(t, d)) {
+		l->absent++;
+	} else if (!is_attestation) {
+		size_t len = strlen(l->names);
+		snprintf(l->names + len, sizeof l->names - len, "%s%s %s", len ? ", " : "",
+			 *d->platform ? d->platform : "no platform", d->digest.text);
+		l->only = *d;
+		l->platforms++;
+	}
+}
+
+static int count_leaves(struct leaves *l, struct members *t, const struct descriptor *d, int depth,
+			struct error *e)
+{
+	struct manifest m;
+	if (depth > NESTING_MAX)
+		return error_set(e, STATUS_DATA, "%s: indexes nested too deep", d->digest.text);
+	if (d->kind == KIND_MANIFEST || !members_blob(t, &d->digest)) {
+		count_leaf(l, t, d);
+		return 0;
+	}
+	int rc = read_manifest(t, d, &m, e);
+	for (size_t i = 0; i < m.count && rc == 0; i++)
+		rc = count_leaves(l, t, &m.items[i], depth + 1, e);
+	manifest_release(&m);
+	return rc;
+}
+
+/* Puts the manifest ROOT in the place of the index that ENTRY is about. */
+static int replace_entry(char **entry, const struct descriptor *root, struct error *e)
+{
+	json_t *object = json_parse(INDEX_FILE, *entry, strlen(*entry), e);
+	if (!object)
+		return -1;
+	json_object_set_new(object, "mediaType", json_string(root->media_type));
+	json_object_set_new(object, "digest", json_string(root->digest.text));
+	json_object_set_new(object, "size", json_integer(root->size));
+	char *text = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (!text)
+		return error_errno(e, "memory");
+	free(*entry);
+	*entry = text;
+	return 0;
+}
+
+/* The rule for an index with absent manifests. */
+static int settle_sparse(struct oci_image *image, struct members *t, struct error *e)
+{
+	struct leaves l = {0};
+	if (count_leaves(&l, t, &image->root, 0, e))
+		return -1;
+	if (l.absent == 0)
+		return 0;
+	if (l.platforms == 0)
+		return error_set(e, STATUS_DATA, "%s: no manifest of this index is in the tar, whole",
+				 image->root.digest.text);
+	if (l.platforms > 1)
+		return error_set(e, STATUS_DATA,
+				 "the tar lacks %zu manifests of an index; choose one of %s with -i, "
+				 "or keep the index as it is with --allow-sparse", l.absent, l.names);
+	program_warn("the tar holds one platform of an index with more: it is taken as the image: %s",
+		     l.names);
+	memcpy(l.only.ref_name, image->root.ref_name, sizeof l.only.ref_name);
+	memcpy(l.only.image_name, image->root.image_name, sizeof l.only.image_name);
+	image->root = l.only;
+	return replace_entry(&image->entry, &l.only, e);
+}
+
+static bool is_listed(const struct oci_images *o, const struct digest *d)
+{
+	for (size_t i = 0; i < o->blob_count; i++)
+		if (digest_equal(&o->blobs[i].digest, d))
+			return true;
+	return false;
+}
+
+static int list_blob(struct oci_images *o, const struct descriptor *d, struct error *e)
+{
+	if (o->blob_count == DESCRIPTOR_ITEMS_MAX)
+		return error_set(e, STATUS_DATA, "more than %d blobs", DESCRIPTOR_ITEMS_MAX);
+	if (o->blob_count == o->blob_capacity) {
+		size_t capacity = o->blob_capacity ? 2 * o->blob_capacity : 16;
+		struct descriptor *blobs = realloc(o->blobs, capacity * sizeof *blobs);
+		if (!blobs)
+			return error_errno(e, "memory");
+		o->blobs = blobs;
+		o->blob_capacity = capacity;
+	}
+	o->blobs[o->blob_count++] = *d;
+	return 0;
+}
+
+/* Lists what D needs and D itself. */
+static int collect(struct oci_images *o, struct members *t, const struct descriptor *d,
+		   bool is_sparse_allowed, struct error *e)
+{
+	struct manifest m = {0};
+	if (d->has_urls || is_listed(o, &d->digest))
+		return 0;
+	struct member *file = find_blob(t, d, e);
+	if (!file)
+		return -1;
+	file->is_wanted = true;
+	file->packing = PACK_KEEP;
+	int rc = 0;
+	if (d->kind == KIND_MANIFEST || d->kind == KIND_INDEX)
+		rc = read_manifest(t, d, &m, e);
+	if (rc == 0 && m.has_config)
+		rc = collect(o, t, &m.config, false, e);
+	for (size_t i = 0; i < m.count && rc == 0; i++) {
+		if (m.is_index && is_sparse_allowed && !is_whole(t, &m.items[i]))
+			continue;
+		rc = collect(o, t, &m.items[i], is_sparse_allowed, e);
+	}
+	manifest_release(&m);
+	return rc ? rc : list_blob(o, d, e);
+}
+
+static int add_image(struct oci_images *o, const struct descriptor *root, const json_t *entry,
+		     struct error *e)
+{
+	struct oci_image *image = &o->list[o->count++];
+	image->root = *root;
+	image->entry = json_dumps(entry, JSON_COMPACT);
+	return image->entry ? 0 : error_errno(e, "memory");
+}
+
+/* Looks for DIGEST below D, an index. */
+static bool find_inside(struct members *t, const struct descriptor *d, const struct digest *digest,
+			struct descriptor *found, int depth)
+{
+	struct manifest m;
+	struct error ignored;
+	bool is_found = false;
+	if (d->kind != KIND_INDEX || depth > NESTING_MAX)
+		return false;
+	if (read_manifest(t, d, &m, &ignored) == 0)
+		for (size_t i = 0; i < m.count && !is_found; i++) {
+			is_found = digest_equal(&m.items[i].digest, digest);
+			if (is_found)
+				*found = m.items[i];
+			else
+				is_found = find_inside(t, &m.items[i], digest, found, depth + 1);
+		}
+	manifest_release(&m);
+	return is_found;
+}
+
+static int select_inside(struct oci_images *o, struct members *t, const struct manifest *index,
+			 const struct digest *digest, struct error *e)
+{
+	struct descriptor found;
+	for (size_t i = 0; i < index->count && o->count == 0; i++) {
+		if (!find_inside(t, &index->items[i], digest, &found, 0))
+			continue;
+		json_t *entry = json_pack("{s:s, s:s, s:I}", "mediaType", found.media_type, "digest",
+					  found.digest.text, "size", (json_int_t)found.size);
+		int rc = add_image(o, &found, entry, e);
+		json_decref(entry);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static bool is_selected(const struct descriptor *d, const char *selector)
+{
+	struct digest digest;
+	if (!selector)
+		return true;
+	if (digest_parse(&digest, selector) == 0)
+		return digest_equal(&d->digest, &digest);
+	return (*d->ref_name && layout_name_matches(selector, d->ref_name)) ||
+	       (*d->image_name && layout_name_matches(selector, d->image_name));
+}
+
+static const char *user_name(const struct descriptor *d)
+{
+	return *d->image_name ? d->image_name : *d->ref_name ? d->ref_name : d->digest.text;
+}
+
+static int not_found(const struct manifest *index, const char *selector, struct error *e)
+{
+	char names[300] = "";
+	size_t len = 0;
+	for (size_t i = 0; i < index->count && len < sizeof names; i++) {
+		int n = snprintf(names + len, sizeof names - len, "%s%s", i ? ", " : "",
+				 user_name(&index->items[i]));
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return error_set(e, STATUS_FAILED, "no image '%.100s' in the tar; there are: %s", selector,
+			 names);
+}
+
+static int choose(struct oci_images *o, struct members *t, const json_t *root,
+		  const struct manifest *index, const char *selector, struct error *e)
+{
+	struct digest digest;
+	const json_t *entries = json_list(root, "manifests");
+	o->list = calloc(index->count + 1, sizeof *o->list);
+	if (!o->list)
+		return error_errno(e, "memory");
+	for (size_t i = 0; i < index->count; i++)
+		if (is_selected(&index->items[i], selector) &&
+		    add_image(o, &index->items[i], json_array_get(entries, i), e))
+			return -1;
+	if (o->count == 0 && selector && digest_parse(&digest, selector) == 0 &&
+	    select_inside(o, t, index, &digest, e))
+		return -1;
+	if (o->count)
+		return 0;
+	return selector ? not_found(index, selector, e)
+			: error_set(e, STATUS_DATA, INDEX_FILE ": it names no image");
+}
+
+/* Parses index.json both ways: as descriptors, and as the JSON whose entries are kept. */
+static json_t *read_index(struct members *t, struct manifest *index, struct error *e)
+{
+	struct buffer text;
+	json_t *root = NULL;
+	*index = (struct manifest){0};
+	const struct member *m = members_find(t, INDEX_FILE, "file", e);
+	if (!m)
+		return NULL;
+	if (!m->is_stored || m->packed.is_packed) {
+		error_set(e, STATUS_DATA, INDEX_FILE ": not JSON of at most %u bytes", JSON_INDEX_MAX);
+		return NULL;
+	}
+	buffer_init(&text, JSON_INDEX_MAX);
+	if (member_read(t, m, &text, e) == 0 &&
+	    manifest_parse(index, INDEX_FILE, text.data, text.len, e) == 0) {
+		if (index->is_index)
+			root = json_parse(INDEX_FILE, text.data, text.len, e);
+		else
+			error_set(e, STATUS_DATA, INDEX_FILE ": not an index");
+	}
+	buffer_release(&text);
+	return root;
+}
+
+int oci_images_select(struct oci_images *o, struct members *t, const char *selector,
+		      bool is_sparse_allowed, struct error *e)
+{
+	struct manifest index;
+	*o = (struct oci_images){0};
+	json_t *root = read_index(t, &index, e);
+	int rc = root ? choose(o, t, root, &index, selector, e) : -1;
+	for (size_t i = 0; i < o->count && rc == 0; i++) {
+		if (!is_sparse_allowed)
+			rc = settle_sparse(&o->list[i], t, e);
+		if (rc == 0)
+			rc = collect(o, t, &o->list[i].root, is_sparse_allowed, e);
+	}
+	for (size_t i = 0; i < o->blob_count && rc == 0; i++)
+		members_blob(t, &o->blobs[i].digest)->as = &o->blobs[i];
+	manifest_release(&index);
+	json_decref(root);
+	return rc;
+}
+
+/* Compares the content of each layer with the diffId in the config. What is no tar (attestations,
+ * encrypted layers) has nothing to compare. */
+static int check_layers(struct members *t, const struct manifest *m, const json_t *diff_ids,
+			struct error *e)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		struct digest diff_id;
+		const struct member *layer = members_blob(t, &m->items[i].digest);
+		const char *text = json_string_value(json_array_get(diff_ids, i));
+		if (m->items[i].has_urls || !layer || layer->encoding == ENCODING_OTHER ||
+		    !digest_is_set(&layer->packed.diff_id))
+			continue;
+		if (digest_parse(&diff_id, text) || !digest_equal(&diff_id, &layer->packed.diff_id))
+			return error_set(e, STATUS_DATA,
+					 "layer %zu, %s: its content has the digest %s, the config says %s",
+					 i + 1, m->items[i].digest.text, layer->packed.diff_id.text,
+					 text ? text : "nothing");
+	}
+	return 0;
+}
+
+static int check_manifest(struct members *t, const struct descriptor *d, struct error *e)
+{
+	struct manifest m;
+	struct buffer text;
+	json_t *config = NULL;
+	buffer_init(&text, JSON_CONFIG_MAX);
+	int rc = read_manifest(t, d, &m, e);
+	if (rc == 0 && manifest_is_image(&m)) {
+		rc = member_read(t, members_blob(t, &m.config.digest), &text, e);
+		config = rc == 0 ? json_parse(m.config.digest.text, text.data, text.len, e) : NULL;
+		rc = config ? 0 : -1;
+	}
+	const json_t *diff_ids = json_list(json_object_get(config, "rootfs"), "diff_ids");
+	if (rc == 0 && diff_ids)
+		rc = check_layers(t, &m, diff_ids, e);
+	json_decref(config);
+	buffer_release(&text);
+	manifest_release(&m);
+	return rc;
+}
+
+int oci_images_build(struct oci_images *o, struct members *t, struct publisher *p, struct error *e)
+{
+	for (size_t i = 0; i < o->blob_count; i++) {
+		const struct descriptor *d = &o->blobs[i];
+		struct member *m = members_blob(t, &d->digest);
+		if (member_repack(t, m, e) || verify(m, d, e))
+			return -1;
+		if (d->kind == KIND_MANIFEST && check_manifest(t, d, e))
+			return -1;
+		if (publish_member(p, m, d, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* The names of all entries with the digest of image I; what was reported before has no names. */
+static int report(const struct oci_images *o, size_t i, struct error *e)
+{
+	const struct descriptor *root = &o->list[i].root;
+	const char *names[64];
+	size_t count = 0;
+	for (size_t k = 0; k < o->count; k++) {
+		const struct descriptor *other = &o->list[k].root;
+		if (!digest_equal(&other->digest, &root->digest))
+			continue;
+		if (k < i)
+			return 0;
+		const char *name = *other->image_name ? other->image_name : other->ref_name;
+		if (*name && count < sizeof names / sizeof *names)
+			names[count++] = name;
+	}
+	return event_image(root, names, count, e);
+}
+
+int oci_images_finish(const struct oci_images *o, struct layout *l, struct error *e)
+{
+	const char **entries = calloc(o->count, sizeof *entries);
+	if (!entries)
+		return error_errno(e, "memory");
+	for (size_t i = 0; i < o->count; i++)
+		entries[i] = o->list[i].entry;
+	int rc = layout_add_images(l, entries, o->count, e);
+	free(entries);
+	for (size_t i = 0; i < o->count && rc == 0; i++)
+		rc = report(o, i, e);
+	return rc;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oci-from-dockertar: a saved image on stdin to an OCI layout. */
+#include "import.h"
+#include "layout.h"
+#include "program.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: oci-from-dockertar [-v] [-f FILE] [-i NAME|DIGEST] [--allow-sparse] DIR\n"
+	"Converts a saved image (docker save, podman save, an OCI archive ...) on stdin into the OCI\n"
+	"layout DIR, and writes a record for each finished blob and image on stdout.\n"
+	"\n"
+	"  -f, --file FILE          read FILE; what can seek is looked at before it is converted\n"
+	"  -i, --image NAME|DIGEST  only this image; without it all images in the tar\n"
+	"      --allow-sparse       keep an index some of whose manifests are not in the tar\n"
+	"  -v, --verbose            say more on stderr\n"
+	"  -h, --help               print this and exit\n"
+	"  -V, --version            print the version and exit\n";
+
+enum { OPTION_SPARSE = 256 };
+
+static const struct option options[] = {
+	{"file", required_argument, NULL, 'f'},
+	{"image", required_argument, NULL, 'i'},
+	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
+	{"verbose", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
+
+static int convert(struct import *import, const char *file, const char *dir, struct error *e)
+{
+	struct layout layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}};
+	int rc = -1;
+	import->fd = STDIN_FILENO;
+	if (file && (import->fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
+		return error_errno(e, "%s", file);
+	if (isatty(import->fd)) {
+		error_set(e, STATUS_USAGE, "the saved image is expected on stdin, which is a terminal: "
+					   "docker save IMAGE | oci-from-dockertar DIR");
+		goto out;
+	}
+	if (layout_create(&layout, dir, e) == 0) {
+		import->layout = &layout;
+		rc = import_run(import, e);
+	}
+out:
+	layout_release(&layout);
+	if (file)
+		close(import->fd);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct import import = {0};
+	const char *file = NULL;
+	struct error e = {0};
+	int option;
+
+	program_init("oci-from-dockertar");
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "f:i:vhV", options, NULL)) != -1) {
+		switch (option) {
+		case 'f':
+			file = optarg;
+			break;
+		case 'i':
+			import.selector = optarg;
+			break;
+		case OPTION_SPARSE:
+			import.is_sparse_allowed = true;
+			break;
+		case 'v':
+			program_set_verbose();
+			break;
+		case 'h':
+			return program_help(usage);
+		case 'V':
+			return program_version();
+		default:
+			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
+				  argv[optind - 1]);
+			return program_usage(&e);
+		}
+	}
+	if (argc - optind != 1) {
+		error_set(&e, STATUS_USAGE, "expected one operand: DIR");
+		return program_usage(&e);
+	}
+	(void)convert(&import, file, argv[optind], &e);
+	return program_fail(&e, true);
+}

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every test file loads: an own world (HOME, TMPDIR, state, cache) in a folder with a space in
+# its name, the programs in PATH, and servers that end with the test.
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "${BATS_TEST_DIRNAME%%/tests*}" && pwd)
+DATA=$ROOT/tests/data
+PATH=$ROOT/bin:$PATH
+
+own_world() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir -p "a world/home" "a world/tmp" "a world/state" "a world/cache"
+	cd "a world" || return 1
+	WORLD=$PWD
+	export HOME=$WORLD/home TMPDIR=$WORLD/tmp
+	export XDG_STATE_HOME=$WORLD/state XDG_CACHE_HOME=$WORLD/cache
+	unset DOCKER_CONFIG DOCKER_AUTH_CONFIG REGISTRY_AUTH_FILE COG_STATE_DIR COG_TOKEN_DIR
+	unset COG_RUN_DIR COG_REPORT_FD ${!COG_PUSH_*}
+	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY no_proxy NO_PROXY all_proxy ALL_PROXY
+	SERVERS=()
+}
+
+setup() {
+	own_world
+}
+
+teardown() {
+	local pid
+	for pid in "${SERVERS[@]}"; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	return 0
+}
+
+# try CMD...: like run, with $output (stdout), $stderr and $status, and both streams shown when the
+# test fails.
+try() {
+	run --separate-stderr "$@"
+	echo "--- $*: status $status"
+	echo "--- stdout: ${output:0:4000}"
+	echo "--- stderr: ${stderr:0:4000}"
+}
+
+# wait_for SECONDS CMD...: until CMD succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# start_registry [OPTION...]: the scripted registry on a free loopback port. REGISTRY is host:port,
+# REGISTRY_LOG its log of requests, one JSON object a line.
+start_registry() {
+	REGISTRY_LOG=$WORLD/requests.$RANDOM
+	local port_file=$WORLD/port.$RANDOM
+	/usr/bin/env python3 "$ROOT/tests/registry.py" --port-file "$port_file" \
+		--log "$REGISTRY_LOG" "$@" 3>&- &
+	SERVERS+=($!)
+	wait_for 10 test -s "$port_file" || return 1
+	REGISTRY=127.0.0.1:$(cat "$port_file")
+}
+
+# requests [JQ-FILTER]: the log, e.g. requests 'select(.method == "PATCH") | .contentLength'
+requests() {
+	jq -c "${1:-.}" "$REGISTRY_LOG"
+}
+
+sha() {
+	sha256sum "$1" | cut -d' ' -f1
+}
+
+# has_one_line TEXT: an error message is one line.
+has_one_line() {
+	[ "$(printf '%s\n' "$1" | wc -l)" -eq 1 ]
+}
