@@ -77,3 +77,10 @@ int error_errno(struct error *e, const char *format, ...)
 	va_end(args);
 	return error_set(e, STATUS_FAILED, "%.400s: %s", what, strerror(saved));
 }
+
+int error_prefix(struct error *e, const char *where)
+{
+	char what[ERROR_TEXT_SIZE];
+	memcpy(what, e->text, sizeof what);
+	return error_set(e, e->status, "%.200s: %s", where, what);
+}

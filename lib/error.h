@@ -32,6 +32,9 @@ int error_set(struct error *e, enum status status, const char *format, ...)
 /* Like error_set() with ": " and the text of errno appended. STATUS_FAILED. */
 int error_errno(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts "WHERE: " before the text of E. Returns -1. */
+int error_prefix(struct error *e, const char *where);
+
 /* Replaces in place what a terminal must not get: control and bidi characters, bytes that are not
  * UTF-8. The text never becomes longer. */
 void error_clean(char *text);

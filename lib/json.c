@@ -4,7 +4,7 @@
 json_t *json_parse(const char *name, const char *text, size_t len, struct error *e)
 {
 	json_error_t why;
-	json_t *root = json_loadb(text ? text : "", len, 0, &why);
+	json_t *root = json_loadb(text ? text : "", len, JSON_DECODE_ANY, &why);
 	if (!root)
 		error_set(e, STATUS_DATA, "%s: not JSON: line %d: %s", name, why.line, why.text);
 	return root;

@@ -15,7 +15,7 @@
 #define JSON_CONFIG_MAX (4u << 20)
 #define JSON_INDEX_MAX (16u << 20) /* index.json, manifest.json */
 
-/* Parses one document. NAME is for the message. Returns a tree that the caller frees with
+/* Parses one document, of any type. NAME is for the message. Returns a tree that the caller frees with
  * json_decref(), or NULL with STATUS_DATA. */
 json_t *json_parse(const char *name, const char *text, size_t len, struct error *e);
 

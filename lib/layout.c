@@ -95,12 +95,13 @@ void layout_release(struct layout *l)
 int layout_open_blob(const struct layout *l, const struct digest *d, int64_t size, struct error *e)
 {
 	int64_t real = 0;
-	struct error why = {0};
-	int fd = file_open(l->blobs_fd, digest_hex(d), &real, &why);
+	int fd = file_open(l->blobs_fd, digest_hex(d), &real, e);
 	if (fd < 0 && errno == ENOENT)
 		return error_set(e, STATUS_DATA, "%s: %s is not in the layout", l->path, d->text);
-	if (fd < 0)
-		return error_set(e, STATUS_DATA, "%s: blob %s", l->path, why.text);
+	if (fd < 0) {
+		e->status = STATUS_DATA;
+		return error_prefix(e, l->path);
+	}
 	if (size >= 0 && size != real) {
 		close(fd);
 		return error_set(e, STATUS_DATA, "%s: %s has %lld bytes, its descriptor says %lld",
@@ -126,9 +127,8 @@ int layout_read_blob(const struct layout *l, const struct digest *d, struct buff
 	if (fd < 0)
 		return -1;
 	close(fd);
-	struct error why = {0};
-	if (file_read(l->blobs_fd, digest_hex(d), out, &why))
-		return error_set(e, why.status, "%s: blob %s", l->path, why.text);
+	if (file_read(l->blobs_fd, digest_hex(d), out, e))
+		return error_prefix(e, l->path);
 	struct digest real;
 	digest_of(&real, out->data ? out->data : "", out->len);
 	if (!digest_equal(&real, d))
@@ -265,12 +265,11 @@ out:
 int layout_add_images(struct layout *l, const char *const *descriptors, size_t count,
 		      struct error *e)
 {
-	struct error why = {0};
-	int lock = file_lock(l->fd, LOCK_FILE, &why);
-	int rc = lock < 0 ? -1 : replace_index(l, descriptors, count, &why);
+	int lock = file_lock(l->fd, LOCK_FILE, e);
+	int rc = lock < 0 ? -1 : replace_index(l, descriptors, count, e);
 	if (lock >= 0)
 		close(lock);
-	return rc ? error_set(e, why.status, "%s: %s", l->path, why.text) : 0;
+	return rc ? error_prefix(e, l->path) : 0;
 }
 
 /* Names */

@@ -268,11 +268,10 @@ int member_repack(struct members *t, struct member *m, struct error *e)
 
 int member_read(struct members *t, const struct member *m, struct buffer *out, struct error *e)
 {
-	struct error why = {0};
 	int rc = *m->temporary
-			 ? file_read(t->layout->work.fd, m->temporary, out, &why)
-			 : file_read(t->layout->blobs_fd, digest_hex(&m->packed.blob), out, &why);
-	return rc ? error_set(e, why.status, "%.200s: %s", m->path, why.text) : 0;
+			 ? file_read(t->layout->work.fd, m->temporary, out, e)
+			 : file_read(t->layout->blobs_fd, digest_hex(&m->packed.blob), out, e);
+	return rc ? error_prefix(e, m->path) : 0;
 }
 
 int member_commit(struct members *t, struct member *m, struct error *e)

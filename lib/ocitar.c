@@ -338,7 +338,7 @@ int oci_images_select(struct oci_images *o, struct members *t, const char *selec
 	json_t *root = read_index(t, &index, e);
 	int rc = root ? choose(o, t, root, &index, selector, e) : -1;
 	for (size_t i = 0; i < o->count && rc == 0; i++) {
-		if (!is_sparse_allowed)
+		if (o->list[i].root.kind == KIND_INDEX && !is_sparse_allowed)
 			rc = settle_sparse(&o->list[i], t, e);
 		if (rc == 0)
 			rc = collect(o, t, &o->list[i].root, is_sparse_allowed, e);

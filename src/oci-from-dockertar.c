@@ -47,6 +47,8 @@ static int convert(struct import *import, const char *file, const char *dir, str
 	if (layout_create(&layout, dir, e) == 0) {
 		import->layout = &layout;
 		rc = import_run(import, e);
+		if (rc && e->status == STATUS_DATA)
+			error_prefix(e, file ? file : "stdin");
 	}
 out:
 	layout_release(&layout);

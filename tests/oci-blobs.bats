@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+load helper
+
+@test "blobs come each once, before the manifests that name them, the root last" {
+	oci-from-dockertar -f "$DATA/docker26-containerd-multiarch.tar" d >/dev/null
+	try oci-blobs d
+	[ "$status" -eq 0 ]
+	[ "$(jq -r .kind <<<"$output" | tr '\n' ' ')" = "config layer manifest config layer manifest index " ]
+	[ "$(jq -r .digest <<<"$output" | sort | uniq -d)" = "" ]
+	[ "$(jq -r .digest <<<"$output" | tail -1)" = "$(jq -r '.manifests[0].digest' d/index.json)" ]
+}
+
+@test "-i takes names with and without what docker adds, digests at the top and inside an index" {
+	oci-from-dockertar -f "$DATA/docker20-two-images.tar" d >/dev/null
+	oci-from-dockertar -f "$DATA/docker26-containerd-multiarch.tar" d >/dev/null
+	for name in other:v2 docker.io/library/other:v2 library/other:v2 example.com/team/multi:v1; do
+		try oci-blobs -i "$name" d
+		[ "$status" -eq 0 ]
+	done
+	try oci-blobs -i sha256:fbe6566496326a598422717a521b8d96acef40da016dad7ef866328743d790a2 d
+	[ "$(jq -r .kind <<<"$output" | tr '\n' ' ')" = "config layer manifest " ]
+}
+
+@test "several images without -i are wrong usage with the list" {
+	oci-from-dockertar -f "$DATA/docker20-two-images.tar" d >/dev/null
+	try oci-blobs d
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"example.com/team/fixture:v1, other:v2"* ]]
+}
+
+@test "an image that is not there is an error with the names that are" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d >/dev/null
+	for name in nothing sha256:0000000000000000000000000000000000000000000000000000000000000000; do
+		try oci-blobs -i "$name" d
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"no image '$name'; there are: example.com/team/fixture:v1"* ]]
+	done
+}
+
+@test "what is no layout, or a broken one, is refused with 65" {
+	mkdir empty
+	try oci-blobs empty
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"empty: not an OCI layout"* ]]
+	try oci-blobs nothing
+	[ "$status" -eq 65 ]
+	oci-from-dockertar -f "$DATA/docker20.tar" d >/dev/null
+	blob=d/blobs/sha256/$(oci-blobs d | jq -r 'select(.kind == "layer") | .digest[7:]' | head -1)
+	cp "$blob" keep
+	echo x >>"$blob"
+	try oci-blobs d
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"its descriptor says"* ]]
+	rm "$blob"
+	try oci-blobs d
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"is not in the layout"* ]]
+	ln -s "$PWD/keep" "$blob"
+	try oci-blobs d
+	[ "$status" -eq 65 ]
+	rm "$blob"
+	mkfifo "$blob"
+	try oci-blobs d
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"not a regular file"* ]]
+}
+
+@test "a manifest whose bytes were changed is refused" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d >/dev/null
+	blob=d/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' d/index.json)
+	sed -i s/layers/lagers/ "$blob"
+	try oci-blobs d
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"have another digest"* ]]
+}
+
+@test "an index.json that is none is refused" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d >/dev/null
+	for text in '' '[]' '{' '{"manifests":[{"digest":"md5:1"}]}' '{"manifests":[]}' \
+		'{"manifests":[{"digest":"sha256:../../../etc/passwd","size":1}]}'; do
+		printf '%s' "$text" >d/index.json
+		try oci-blobs d
+		[ "$status" -eq 65 ]
+		has_one_line "$stderr"
+	done
+}

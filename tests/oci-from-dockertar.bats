@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: Apache-2.0
+# oci-from-dockertar, black box: saved images of real tools (tests/data) and made ones (saved.py).
+
+load helper
+
+saved() {
+	/usr/bin/env python3 "$ROOT/tests/saved.py" "$1" >t.tar
+}
+
+# Both ways in: as a file that is looked at first, and as a stream.
+both() {
+	try oci-from-dockertar -f t.tar file "$@"
+	[ "$status" -eq 0 ]
+	try sh -c 'cat t.tar | oci-from-dockertar "$@"' sh stream "$@"
+	[ "$status" -eq 0 ]
+	cmp file/index.json stream/index.json
+	is_sound file
+	is_sound stream
+}
+
+# Each blob has the bytes of its name; nothing else lies in the layout.
+is_sound() {
+	local blob
+	for blob in "$1"/blobs/sha256/*; do
+		[ "$(sha "$blob")" = "${blob##*/}" ] || return 1
+	done
+	[ "$(cd "$1" && find . -mindepth 1 -maxdepth 1 | sort | tr '\n' ' ')" = \
+		"./.index.lock ./blobs ./index.json ./oci-layout " ]
+}
+
+# All blobs are referenced from index.json.
+has_nothing_else() {
+	local name
+	for name in $(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "$1/index.json"); do
+		oci-blobs -i "$name" "$1"
+	done | jq -r .digest | sort -u >referenced
+	(cd "$1/blobs/sha256" && printf 'sha256:%s\n' *) | diff referenced -
+}
+
+manifest() {
+	cat "$1/blobs/sha256/$(jq -r ".manifests[${2:-0}].digest[7:]" "$1/index.json")"
+}
+
+blob() {
+	cat "$1/blobs/sha256/${2#sha256:}"
+}
+
+# The diffIds of the config are those of the layers, unpacked.
+has_right_layers() {
+	manifest "$1" | jq -r '.layers[].digest' | while read -r digest; do
+		echo "sha256:$(blob "$1" "$digest" | zcat | sha256sum | cut -d' ' -f1)"
+	done >unpacked
+	blob "$1" "$(manifest "$1" | jq -r .config.digest)" | jq -r '.rootfs.diff_ids[]' | diff - unpacked
+}
+
+# bad CASE TEXT: status 65, one line with TEXT, no index.json, no partial blob; both ways in.
+bad() {
+	saved "$1"
+	local way
+	for way in "cat t.tar | oci-from-dockertar d" "oci-from-dockertar -f t.tar d"; do
+		rm -rf d
+		try sh -c "$way"
+		[ "$status" -eq 65 ]
+		has_one_line "$stderr"
+		[[ $stderr == "oci-from-dockertar: "*"$2"* ]]
+		[ ! -e d/index.json ]
+		[ -z "$(find d -name '.tmp-*')" ]
+		local blob
+		for blob in d/blobs/sha256/*; do
+			[ ! -e "$blob" ] || [ "$(sha "$blob")" = "${blob##*/}" ] || return 1
+		done
+	done
+}
+
+@test "every form of docker archive gives gzip layers, its config byte for byte and its names" {
+	for tar in docker20 docker20-two-tags docker20-two-images docker20-untagged docker26 \
+		docker26-two-images podman5-docker-archive skopeo-docker-archive; do
+		echo "# $tar"
+		rm -rf file stream
+		cp "$DATA/$tar.tar" t.tar
+		both
+		has_right_layers file
+		[ "$(manifest file | jq -r '[.layers[].mediaType] | unique[]')" = application/vnd.oci.image.layer.v1.tar+gzip ]
+		config=$(manifest file | jq -r .config.digest)
+		path=$(tar xOf t.tar manifest.json | jq -r '.[0].Config')
+		tar xOf t.tar "$path" | cmp - "file/blobs/sha256/${config#sha256:}"
+		tar xOf t.tar manifest.json | jq -r '.[].RepoTags // [] | .[]' | sort >expected
+		jq -r '.manifests[].annotations // {} | .["org.opencontainers.image.ref.name"] // empty' \
+			file/index.json | sort | diff expected -
+	done
+}
+
+@test "manifests and blobs of an OCI archive and of the containerd store stay byte for byte" {
+	for tar in docker26-containerd docker26-containerd-multiarch podman5-oci-archive skopeo-oci-archive \
+		skopeo-zstd-oci-archive buildah-multiarch-oci-archive; do
+		echo "# $tar"
+		rm -rf file stream members
+		cp "$DATA/$tar.tar" t.tar
+		both
+		tar xOf t.tar index.json | jq -S .manifests >expected
+		jq -S .manifests file/index.json | diff expected -
+		mkdir members
+		tar xf t.tar -C members
+		diff -r members/blobs file/blobs
+		diff -r members/blobs stream/blobs
+	done
+}
+
+@test "gzip layers of a crane archive are kept byte for byte" {
+	cp "$DATA/crane-save.tar" t.tar
+	both
+	tar xOf t.tar manifest.json | jq -r '.[0].Layers[] | "sha256:" + rtrimstr(".tar.gz")' >expected
+	manifest file | jq -r '.layers[].digest' | diff expected -
+	has_right_layers file
+}
+
+@test "a pulled index with one platform there becomes that manifest, under the names of the index" {
+	cp "$DATA/docker26-containerd-sparse.tar" t.tar
+	both
+	[[ $stderr == *"warning: "*"one platform"*"linux/amd64"* ]]
+	[ "$(jq -r '.manifests[0] | .digest + " " + .annotations["io.containerd.image.name"]' file/index.json)" = \
+		"sha256:fbe6566496326a598422717a521b8d96acef40da016dad7ef866328743d790a2 127.0.0.1:5001/team/multi:v1" ]
+}
+
+@test "an index that lacks one of several platforms is an error with the list, or kept with --allow-sparse" {
+	bad sparse_several "linux/amd64 sha256:"
+	rm -rf file stream
+	both --allow-sparse
+	[ "$(jq -r '.manifests[0].mediaType' file/index.json)" = application/vnd.oci.image.index.v1+json ]
+	try oci-blobs file
+	[ "$status" -eq 65 ]
+	try oci-blobs --allow-sparse file
+	[ "$status" -eq 0 ]
+	rm -rf file stream
+	both -i "$(tar xOf t.tar index.json | jq -r '.manifests[0].digest[7:]' | sed 's,^,blobs/sha256/,' |
+		xargs tar xOf t.tar | jq -r '.manifests[0].digest')"
+	[ "$(jq -r '.manifests[0].mediaType' file/index.json)" = application/vnd.oci.image.manifest.v1+json ]
+}
+
+@test "an attestation beside the one platform does not make an index out of it" {
+	saved sparse_one
+	both
+	[ "$(jq -r '.manifests[0] | .mediaType + .annotations["org.opencontainers.image.ref.name"]' file/index.json)" = \
+		"application/vnd.oci.image.manifest.v1+jsonexample.com/t:1" ]
+}
+
+@test "a nested index with attestations of the containerd store survives" {
+	saved attestations
+	both
+	[ "$(jq -r '.manifests[0].digest' file/index.json)" = "$(tar xOf t.tar index.json | jq -r '.manifests[0].digest')" ]
+	[ "$(oci-blobs file | wc -l)" -eq "$(find file/blobs -type f | wc -l)" ]
+}
+
+@test "an OCI archive with plain layers stays plain" {
+	saved oci_plain
+	both
+	[ "$(jq -r '.manifests[0].digest' stream/index.json)" = "$(tar xOf t.tar index.json | jq -r '.manifests[0].digest')" ]
+	has_nothing_else file
+	oci-blobs stream
+}
+
+@test "tars of other builders, odd names and links give the same image" {
+	saved good
+	both
+	expected=$(jq -r '.manifests[0].digest' file/index.json)
+	for case in manifest_first dotted nix long_names pax_names trailing_garbage junk; do
+		echo "# $case"
+		rm -rf file stream
+		saved "$case"
+		both
+		[ "$(jq -r '.manifests[0].digest' file/index.json)" = "$expected" ]
+		has_nothing_else file
+	done
+	for case in hard_link_before hard_link_after symlink_chain kaniko rules_oci empty_layer oci_gzip \
+		oci_unnamed oci_two_tags; do
+		echo "# $case"
+		rm -rf file stream
+		saved "$case"
+		both
+		has_right_layers file
+	done
+}
+
+@test "the outer tar may be compressed" {
+	for pack in "gzip -c" "bzip2 -c" "xz -c" "zstd -qc"; do
+		echo "# $pack"
+		rm -rf file stream
+		$pack "$DATA/docker26.tar" >t.tar
+		both
+		has_right_layers file
+	done
+}
+
+@test "a layer that occurs twice is one blob and two descriptors" {
+	cp "$DATA/docker20.tar" t.tar
+	both
+	[ "$(manifest file | jq '.layers | length, (unique | length)' | tr '\n' ' ')" = "5 4 " ]
+	[ "$(oci-from-dockertar -f t.tar again | jq -r 'select(.event == "blob") | .digest' | sort | uniq -d)" = "" ]
+}
+
+@test "a foreign layer is a descriptor with urls and no blob" {
+	saved foreign
+	both
+	[ "$(manifest file | jq -r '.layers[0].urls[0]')" = https://example.com/l ]
+	[ "$(find file/blobs -type f | wc -l)" -eq 3 ]
+	[ "$(oci-blobs file | wc -l)" -eq 3 ]
+}
+
+@test "-i chooses one image by name or image ID and keeps nothing of the others" {
+	cp "$DATA/docker26-two-images.tar" t.tar
+	both -i other:v2
+	[ "$(jq '.manifests | length' file/index.json)" -eq 1 ]
+	has_nothing_else file
+	has_nothing_else stream
+	one=$(jq -r '.manifests[0].digest' file/index.json)
+	id=$(manifest file | jq -r .config.digest)
+	for selector in docker.io/library/other:v2 "$id"; do
+		rm -rf file stream
+		both -i "$selector"
+		[ "$(jq -r '.manifests[0].digest' file/index.json)" = "$one" ]
+		has_nothing_else stream
+	done
+	try oci-from-dockertar -i nothing -f t.tar d
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"no image 'nothing'"*"example.com/team/fixture:v1, other:v2"* ]]
+	[ ! -e d/index.json ]
+}
+
+@test "a second image adds to index.json, and a name that exists moves" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d
+	oci-from-dockertar -f "$DATA/docker20-untagged.tar" d
+	oci-from-dockertar -f "$DATA/docker20-untagged.tar" d
+	[ "$(jq '.manifests | length' d/index.json)" -eq 2 ]
+	old=$(jq -r '.manifests[0].digest' d/index.json)
+	# The same name, another image: the old entry is gone, its blobs are not.
+	oci-from-dockertar -f "$DATA/docker26.tar" d
+	[ "$(jq '.manifests | length' d/index.json)" -eq 2 ]
+	[ "$(jq -r --arg old "$old" '[.manifests[] | select(.digest == $old)] | length' d/index.json)" -eq 0 ]
+	oci-from-dockertar -f "$DATA/crane-save.tar" d
+	[ "$(jq '.manifests | length' d/index.json)" -eq 3 ]
+	blob d "$old" >/dev/null
+	is_sound d
+}
+
+@test "two converters into one folder lose nothing" {
+	for round in 1 2 3 4 5; do
+		rm -rf d
+		oci-from-dockertar -f "$DATA/docker20.tar" d >/dev/null &
+		one=$!
+		oci-from-dockertar -f "$DATA/docker20-two-images.tar" d >/dev/null &
+		two=$!
+		oci-from-dockertar -f "$DATA/crane-save.tar" d >/dev/null
+		wait "$one"
+		wait "$two"
+		[ "$(jq -r '[.manifests[].annotations["org.opencontainers.image.ref.name"]] | sort | join(" ")' d/index.json)" = \
+			"127.0.0.1:5001/fx:v1 example.com/team/fixture:v1 other:v2" ]
+		is_sound d
+	done
+}
+
+@test "layers are announced on a pipe before the tar has ended" {
+	mkfifo tar
+	oci-from-dockertar d <tar >events &
+	converter=$!
+	exec 7>tar
+	head -c 30000 "$DATA/docker20.tar" >&7
+	wait_for 10 grep -q '"blob"' events
+	tail -c +30001 "$DATA/docker20.tar" >&7
+	exec 7>&-
+	wait "$converter"
+	[ "$(jq -r .event events | tail -1)" = image ]
+}
+
+@test "records are one JSON object a line, each blob once, the image last" {
+	try oci-from-dockertar -f "$DATA/docker26.tar" d
+	[ "$stderr" = "" ]
+	[ "$(jq -r .event <<<"$output" | uniq -c | awk '{print $1 $2}' | tr '\n' ' ')" = "1phase 6blob 1image " ]
+	[ "$(jq -r 'select(.event == "blob") | .digest' <<<"$output" | sort)" = "$(oci-blobs d | jq -r .digest | sort)" ]
+	jq -se 'map(select(.kind == "layer")) | length == 4 and all(.diffId and .uncompressedSize > 0)' <<<"$output"
+	[ "$(jq -r 'select(.event == "image") | .names[0] + " " + .platform' <<<"$output")" = "example.com/team/fixture:v1 linux/amd64" ]
+}
+
+@test "the same tar gives the same digests again, and reuses what is there" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d >one
+	inode=$(stat -c %i d/blobs/sha256/* | sort)
+	oci-from-dockertar d <"$DATA/docker20.tar" >two
+	[ "$(stat -c %i d/blobs/sha256/* | sort)" = "$inode" ]
+	diff <(jq -r '.digest // empty' one | sort) <(jq -r '.digest // empty' two | sort)
+}
+
+@test "a tar that is cut off is refused, wherever it is cut" {
+	size=$(stat -c %s "$DATA/docker20.tar")
+	for at in 0 100 512 2000 20000 $((size / 2)) 36000; do
+		rm -rf d
+		head -c "$at" "$DATA/docker20.tar" >t.tar
+		try sh -c 'cat t.tar | oci-from-dockertar d'
+		[ "$status" -eq 65 ]
+		has_one_line "$stderr"
+		[ ! -e d/index.json ]
+		try oci-from-dockertar -f t.tar d
+		[ "$status" -eq 65 ]
+	done
+}
+
+@test "what is no saved image is refused" {
+	bad no_manifest "no manifest.json and no index.json"
+	bad manifest_null "manifest.json: not a list"
+	bad manifest_no_json "manifest.json: not JSON"
+	bad manifest_empty "names no image"
+	bad manifest_object "not a list of images"
+	head -c 100000 /dev/urandom >t.tar
+	try oci-from-dockertar -f t.tar d
+	[ "$status" -eq 65 ]
+}
+
+@test "a missing layer or config is named" {
+	bad layer_missing "layer 'b/layer.tar' is not in the tar"
+	bad config_missing "config 'c.json' is not in the tar"
+	bad link_outside "layer 'a/layer.tar' is not in the tar"
+	bad oci_missing_blob "is not in the tar"
+}
+
+@test "content that is not what the config or the name says is refused" {
+	bad wrong_diff_id "layer 1, b/layer.tar"
+	bad wrong_count "1 layers in manifest.json, 2 diffIds"
+	bad cut_gzip_layer "can't be decompressed"
+	bad oci_wrong_blob "its bytes have the digest"
+	bad oci_diff_id "layer 1, sha256:"
+}
+
+@test "names that leave the tar, cycles of links and negative sizes are refused" {
+	bad dotdot "must be relative and without .."
+	bad absolute "must be relative and without .."
+	bad layer_outside "must be relative and without .."
+	bad link_cycle "go round in a circle"
+	bad negative_size "negative size"
+}
+
+@test "a config of 1 GB and 100,001 members are refused" {
+	bad huge_config "c.json"
+	bad many_members "more than 100000 members"
+}
+
+@test "control and bidi characters of a tar don't reach the terminal" {
+	bad control_characters "is not in the tar"
+	[[ $stderr != *$'\x1b'* && $stderr != *$'\u202e'* ]]
+}
+
+@test "a folder that can't be written is a clear error" {
+	echo x >f
+	try oci-from-dockertar f <"$DATA/docker20.tar"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "oci-from-dockertar: f: Not a directory" || $stderr == *"create folder f"* ]]
+	try oci-from-dockertar no/such/place <"$DATA/docker20.tar"
+	[ "$status" -eq 1 ]
+	has_one_line "$stderr"
+	try oci-from-dockertar -f no.tar d
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"no.tar: No such file"* ]]
+}
+
+@test "a stdout that takes nothing is a failure" {
+	try sh -c 'oci-from-dockertar -f "$1" d >/dev/full' sh "$DATA/docker20.tar"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"stdout: No space left"* ]]
+	try sh -c 'oci-from-dockertar -f "$1" d2 >&-' sh "$DATA/docker20.tar"
+	[ "$status" -eq 1 ]
+}
+
+@test "a file size limit is a clear error and leaves nothing half-written" {
+	head -c 3000000 /dev/urandom >layer.tar
+	tar cf l.tar layer.tar
+	printf '{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["sha256:%s"]}}' "$(sha l.tar)" >c.json
+	echo '[{"Config":"c.json","RepoTags":null,"Layers":["l.tar"]}]' >manifest.json
+	tar cf t.tar l.tar c.json manifest.json
+	try sh -c 'trap "" XFSZ; ulimit -f 2000; oci-from-dockertar -f t.tar d'
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"d: File too large"* ]]
+	[ ! -e d/index.json ]
+	[ -z "$(find d/blobs d -name '.tmp-*' -o -path '*sha256/*')" ]
+}
+
+@test "TERM stops it within a second with 130, also while it waits for the tar, and leaves no temporary file" {
+	mkfifo tar
+	for signal in TERM INT HUP; do
+		rm -rf d
+		# A background job of a shell ignores INT; the program must not.
+		oci-from-dockertar d <tar >events 2>err &
+		converter=$!
+		exec 7>tar
+		head -c 30000 "$DATA/docker20.tar" >&7
+		wait_for 10 grep -q '"blob"' events
+		kill -s "$signal" "$converter"
+		status=0
+		wait "$converter" || status=$?
+		exec 7>&-
+		[ "$status" -eq 130 ]
+		[ -z "$(find d -name '.tmp-*')" ]
+		[ ! -e d/index.json ]
+	done
+}
+
+@test "temporary files of a killed converter are swept by the next" {
+	mkfifo tar
+	oci-from-dockertar d <tar >events &
+	converter=$!
+	exec 7>tar
+	head -c 30000 "$DATA/docker20.tar" >&7
+	wait_for 10 grep -q '"blob"' events
+	kill -9 "$converter"
+	wait "$converter" || true
+	exec 7>&-
+	[ -n "$(find d -name '.tmp-*')" ]
+	oci-from-dockertar -f "$DATA/docker20.tar" d
+	is_sound d
+}

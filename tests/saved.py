@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a saved image's tar to stdout: saved.py CASE. The cases are the functions below; each says
+what is odd about its tar. All hold one image, example.com/t:1, with two small layers, unless said
+otherwise."""
+import gzip
+import hashlib
+import io
+import json
+import sys
+import tarfile
+
+OUT = sys.stdout.buffer
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def layer(name, text="hello\n"):
+    """A small layer: a plain tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo(name)
+        data = text.encode()
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def packed(data):
+    return gzip.compress(data, 6, mtime=0)
+
+
+A, B = layer("a"), layer("b", "world\n" * 1000)
+
+
+class Tar:
+    """A tar whose members may be anything."""
+
+    def __init__(self, form=tarfile.GNU_FORMAT):
+        self.tar = tarfile.open(fileobj=OUT, mode="w|", format=form)
+
+    def file(self, name, data):
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        self.tar.addfile(info, io.BytesIO(data))
+        return self
+
+    def link(self, name, target, kind=tarfile.SYMTYPE):
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, target
+        self.tar.addfile(info)
+        return self
+
+    def folder(self, name):
+        info = tarfile.TarInfo(name)
+        info.type = tarfile.DIRTYPE
+        self.tar.addfile(info)
+        return self
+
+    def end(self):
+        self.tar.close()
+
+
+def config(layers, **more):
+    return json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+                       "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha(d) for d in layers]},
+                       **more}).encode()
+
+
+def manifest(paths, name="c.json", tags=("example.com/t:1",), **more):
+    return json.dumps([{"Config": name, "RepoTags": tags and list(tags), "Layers": paths, **more}]).encode()
+
+
+CONFIG = config([A, B])
+
+
+def good():
+    Tar().file("a/layer.tar", A).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def manifest_first():
+    Tar().file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).file("c.json", CONFIG).file(
+        "a/layer.tar", A).file("b/layer.tar", B).end()
+
+
+def dotted():
+    "names with ./ and double slashes"
+    Tar().folder("./").file("./a//layer.tar", A).file("./b/./layer.tar", B).file("./c.json", CONFIG).file(
+        "./manifest.json", manifest(["a/layer.tar", "./b/layer.tar"])).end()
+
+
+def hard_link_before():
+    "the second layer is the first, by a hard link that stands before it"
+    Tar().link("b/layer.tar", "a/layer.tar", tarfile.LNKTYPE).file("a/layer.tar", A).file(
+        "c.json", config([A, A])).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def hard_link_after():
+    Tar().file("a/layer.tar", A).link("b/layer.tar", "a/layer.tar", tarfile.LNKTYPE).file(
+        "c.json", config([A, A])).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def symlink_chain():
+    Tar().link("b/layer.tar", "../x").link("x", "./a/layer.tar").file("a/layer.tar", A).file(
+        "c.json", config([A, A])).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def nix():
+    "as dockerTools streams it"
+    Tar().file(sha(A) + "/layer.tar", A).file(sha(B) + "/layer.tar", B).file(sha(CONFIG) + ".json", CONFIG).file(
+        "manifest.json", manifest([sha(A) + "/layer.tar", sha(B) + "/layer.tar"], sha(CONFIG) + ".json")).end()
+
+
+def kaniko():
+    "a colon in the config's name, gzip'd layers"
+    a, b = packed(A), packed(B)
+    Tar().file("sha256:" + sha(CONFIG), CONFIG).file(sha(a) + ".tar.gz", a).file(sha(b) + ".tar.gz", b).file(
+        "manifest.json", manifest([sha(a) + ".tar.gz", sha(b) + ".tar.gz"], "sha256:" + sha(CONFIG), None)).end()
+
+
+def rules_oci():
+    "blobs/sha256/<hex>.tar.gz, one of them not gzip'd whatever its name says"
+    b = packed(B)
+    Tar().file("blobs/sha256/" + sha(CONFIG), CONFIG).file("blobs/sha256/%s.tar.gz" % sha(A), A).file(
+        "blobs/sha256/%s.tar.gz" % sha(b), b).file("manifest.json", manifest(
+            ["blobs/sha256/%s.tar.gz" % sha(A), "blobs/sha256/%s.tar.gz" % sha(b)],
+            "blobs/sha256/" + sha(CONFIG))).end()
+
+
+def long_names():
+    "GNU long names"
+    far = "d" * 120 + "/" + "e" * 120 + "/layer.tar"
+    Tar().file(far, A).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest([far, "b/layer.tar"])).end()
+
+
+def pax_names():
+    far = "d" * 120 + "/" + "é" * 60 + "/layer.tar"
+    Tar(tarfile.PAX_FORMAT).file(far, A).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest([far, "b/layer.tar"])).end()
+
+
+def foreign():
+    "a foreign layer: in LayerSources with urls, not in the tar"
+    source = {"sha256:" + sha(A): {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                                   "size": 1234, "digest": "sha256:" + "1" * 64, "urls": ["https://example.com/l"]}}
+    Tar().file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"], LayerSources=source)).end()
+
+
+def junk():
+    "files that no image needs"
+    Tar().file("a/VERSION", b"1.0").file("a/json", b"{}").file("a/layer.tar", A).file("z/layer.tar", layer("z")).file(
+        "b/layer.tar", B).file("c.json", CONFIG).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).file(
+            "repositories", b"{}").end()
+
+
+def empty_layer():
+    "a layer of 1024 zero bytes, and one of no bytes at all"
+    Tar().file("a/layer.tar", bytes(1024)).file("b/layer.tar", b"").file("c.json", config([bytes(1024), b""])).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def trailing_garbage():
+    good()
+    OUT.write(b"garbage" * 1000)
+
+
+# OCI layouts
+
+def descriptor(data, kind, **more):
+    return {"mediaType": "application/vnd.oci.image." + kind, "digest": "sha256:" + sha(data), "size": len(data),
+            **more}
+
+
+class Oci:
+    """A tar that is an OCI layout."""
+
+    def __init__(self):
+        self.blobs = {}
+
+    def put(self, data, kind, **more):
+        self.blobs[sha(data)] = data
+        return descriptor(data, kind, **more)
+
+    def image(self, layers, types, text=None, **more):
+        text = text or config([gzip.decompress(d) if d[:2] == b"\x1f\x8b" else d for d in layers])
+        body = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": self.put(text, "config.v1+json"),
+                "layers": [self.put(d, t) for d, t in zip(layers, types)]}
+        return self.put(json.dumps(body).encode(), "manifest.v1+json", **more)
+
+    def index(self, manifests, **more):
+        body = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests}
+        return self.put(json.dumps(body).encode(), "index.v1+json", **more)
+
+    def end(self, manifests, extra=(), drop=()):
+        tar = Tar().folder("blobs/").folder("blobs/sha256/")
+        for name in sorted(self.blobs):
+            if name not in drop:
+                tar.file("blobs/sha256/" + name, self.blobs[name])
+        tar.file("index.json", json.dumps({"schemaVersion": 2, "manifests": manifests}).encode())
+        for name, data in extra:
+            tar.file(name, data)
+        tar.file("oci-layout", b'{"imageLayoutVersion":"1.0.0"}').end()
+
+
+NAMED = {"annotations": {"org.opencontainers.image.ref.name": "example.com/t:1"}}
+TAR, GZIP = "layer.v1.tar", "layer.v1.tar+gzip"
+
+
+def oci_plain():
+    "an oci-archive with plain layers: they stay plain"
+    oci = Oci()
+    oci.end([oci.image([A, B], [TAR, TAR], **NAMED)])
+
+
+def oci_gzip():
+    oci = Oci()
+    oci.end([oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)])
+
+
+def oci_unnamed():
+    oci = Oci()
+    oci.end([oci.image([packed(A)], [GZIP])])
+
+
+def oci_two_tags():
+    oci = Oci()
+    one = oci.image([packed(A)], [GZIP])
+    oci.end([{**one, "annotations": {"org.opencontainers.image.ref.name": n}} for n in ("x:1", "x:2")])
+
+
+def platform(arch):
+    return {"platform": {"os": "linux", "architecture": arch}}
+
+
+def many(oci):
+    amd = oci.image([packed(A)], [GZIP], **platform("amd64"))
+    arm = oci.image([packed(B)], [GZIP], **platform("arm64"))
+    ppc = oci.image([packed(layer("p"))], [GZIP], **platform("ppc64le"))
+    note = b'{"predicateType":"x"}'
+    attestation = oci.image([note], ["x"], json.dumps(
+        {"architecture": "unknown", "os": "unknown", "config": {},
+         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha(note)]}}).encode(),
+        platform={"os": "unknown", "architecture": "unknown"},
+        annotations={"vnd.docker.reference.type": "attestation-manifest"})
+    return [amd, arm, ppc, attestation]
+
+
+def attestations():
+    "as the containerd store saves it: nested index, attestation, manifest.json for one platform"
+    oci = Oci()
+    children = many(oci)
+    root = oci.index(children, annotations={"io.containerd.image.name": "example.com/t:1",
+                                            "org.opencontainers.image.ref.name": "1"})
+    layers = ["blobs/sha256/" + sha(packed(A))]
+    oci.end([root], [("manifest.json", manifest(layers, "blobs/sha256/" + sha(config([A]))))])
+
+
+def sparse_several():
+    "an index of three platforms, one of them absent"
+    oci = Oci()
+    children = many(oci)
+    oci.end([oci.index(children, **NAMED)], drop=[children[2]["digest"][7:]])
+
+
+def sparse_one():
+    "an index of three platforms and an attestation, one platform there"
+    oci = Oci()
+    children = many(oci)
+    oci.end([oci.index(children, **NAMED)], drop=[children[1]["digest"][7:], children[2]["digest"][7:]])
+
+
+def oci_wrong_blob():
+    "a blob whose bytes are not its name"
+    oci = Oci()
+    one = oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)
+    oci.blobs[sha(packed(A))] = packed(layer("c"))
+    oci.end([one])
+
+
+def oci_missing_blob():
+    oci = Oci()
+    one = oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)
+    oci.end([one], drop=[sha(packed(A))])
+
+
+def oci_diff_id():
+    "an image whose config names other layers"
+    oci = Oci()
+    oci.end([oci.image([packed(A), packed(B)], [GZIP, GZIP], config([B, A]), **NAMED)])
+
+
+# What is wrong
+
+def no_manifest():
+    Tar().file("a/layer.tar", A).end()
+
+
+def manifest_null():
+    Tar().file("a/layer.tar", A).file("manifest.json", b"null").end()
+
+
+def manifest_no_json():
+    Tar().file("a/layer.tar", A).file("manifest.json", b"[{").end()
+
+
+def manifest_empty():
+    Tar().file("a/layer.tar", A).file("manifest.json", b"[]").end()
+
+
+def manifest_object():
+    Tar().file("a/layer.tar", A).file("manifest.json", b"{}").end()
+
+
+def layer_missing():
+    Tar().file("a/layer.tar", A).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def config_missing():
+    Tar().file("a/layer.tar", A).file("manifest.json", manifest(["a/layer.tar"])).end()
+
+
+def wrong_diff_id():
+    "the layers in the wrong order, as Docker 25.0.0 wrote them"
+    Tar().file("a/layer.tar", A).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["b/layer.tar", "a/layer.tar"])).end()
+
+
+def wrong_count():
+    Tar().file("a/layer.tar", A).file("c.json", CONFIG).file("manifest.json", manifest(["a/layer.tar"])).end()
+
+
+def cut_gzip_layer():
+    Tar().file("a/layer.tar", packed(A)[:-9]).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def dotdot():
+    Tar().file("a/../../layer.tar", A).end()
+
+
+def absolute():
+    Tar().file("/etc/layer.tar", A).end()
+
+
+def layer_outside():
+    Tar().file("c.json", CONFIG).file("manifest.json", manifest(["../../etc/passwd", "/etc/passwd"])).end()
+
+
+def link_outside():
+    Tar().link("a/layer.tar", "/etc/passwd").file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def link_cycle():
+    Tar().link("a/layer.tar", "../b/layer.tar").link("b/layer.tar", "../a/layer.tar").file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def huge_config():
+    "a config of 1 GB"
+    size = 1 << 30
+    info = tarfile.TarInfo("c.json")
+    info.size = size
+    OUT.write(info.tobuf(tarfile.GNU_FORMAT))
+    OUT.write(b"{" + b" " * 511)
+    block = b" " * (1 << 20)
+    for _ in range((size - 512) // len(block)):
+        OUT.write(block)
+    OUT.write(b" " * ((size - 512) % len(block)))
+    Tar().file("a/layer.tar", A).file("manifest.json", manifest(["a/layer.tar"])).end()
+
+
+def many_members():
+    "100,001 members"
+    for i in range(100001):
+        OUT.write(tarfile.TarInfo("f%d" % i).tobuf(tarfile.USTAR_FORMAT))
+    OUT.write(bytes(1024))
+
+
+def negative_size():
+    header = bytearray(tarfile.TarInfo("a/layer.tar").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\xff" * 12
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    OUT.write(bytes(header) + bytes(1024))
+
+
+def control_characters():
+    "a layer whose name would play with a terminal"
+    Tar().file("c.json", CONFIG).file(
+        "manifest.json", manifest(["\x1b[31mred\u202e\n\x07", "b/layer.tar"])).end()
+
+
+if __name__ == "__main__":
+    try:
+        globals()[sys.argv[1]]()
+        OUT.flush()
+    except BrokenPipeError:
+        sys.stderr.close()
