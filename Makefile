@@ -57,6 +57,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libcog.a
 
 units: $(UNITS)
 
+# A fuzz target needs clang: make build/fuzz/import && build/fuzz/import CORPUS
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch])
+	@mkdir -p $(@D)
+	clang $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< lib/*.c $(UNIT_LIBS)
+
 # The quick suite. One file: make check T=oci-blob-upload
 check: all units
 	tests/run $(T)

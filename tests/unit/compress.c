@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes through compress comes out again, in pieces of any size; paths of a tar are cleaned. */
+#include "compress.h"
+#include "inflate.h"
+#include "tarball.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int failures;
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			failures++;                                                                \
+		}                                                                                  \
+	} while (0)
+
+static int hash(void *context, const void *data, size_t len, struct error *e)
+{
+	(void)e;
+	hasher_update(context, data, len);
+	return 0;
+}
+
+/* Packs LEN bytes in pieces of STEP; returns the blob (to be freed). */
+static unsigned char *pack(const unsigned char *data, size_t len, size_t step, enum packing packing,
+			   struct packed *packed)
+{
+	struct error e = {0};
+	FILE *file = tmpfile();
+	int fd = fileno(file);
+	struct compressor *c = compressor_new(fd, "test", packing);
+	for (size_t at = 0; at < len; at += step)
+		CHECK(compressor_write(c, data + at, step < len - at ? step : len - at, &e) == 0);
+	CHECK(compressor_finish(c, packed, &e) == 0);
+	compressor_free(c);
+	unsigned char *blob = malloc((size_t)packed->blob_size + 1);
+	CHECK(pread(fd, blob, (size_t)packed->blob_size, 0) == packed->blob_size);
+	fclose(file);
+	return blob;
+}
+
+static void check_round(const unsigned char *data, size_t len)
+{
+	static const size_t steps[] = {7, 4096, 1 << 20, (1 << 20) + 1, 5 << 20};
+	struct digest raw, first = {""}, back;
+	digest_of(&raw, data, len);
+	for (size_t i = len > 100000 ? 1 : 0; i < sizeof steps / sizeof *steps; i++) {
+		struct packed p;
+		struct error e = {0};
+		unsigned char *blob = pack(data, len, steps[i], PACK_GZIP, &p);
+		CHECK(p.is_packed && digest_equal(&p.raw, &raw) && digest_equal(&p.diff_id, &raw));
+		CHECK(p.raw_size == (int64_t)len);
+		if (i && digest_is_set(&first))
+			CHECK(digest_equal(&first, &p.blob));
+		first = p.blob;
+		digest_of(&back, blob, (size_t)p.blob_size);
+		CHECK(digest_equal(&back, &p.blob));
+		struct hasher *h = hasher_new();
+		struct inflater *inflater = inflater_new(false, hash, h);
+		for (int64_t at = 0; at < p.blob_size; at += 1000)
+			CHECK(inflater_write(inflater, blob + at,
+					     (size_t)(p.blob_size - at < 1000 ? p.blob_size - at : 1000),
+					     &e) == 0);
+		CHECK(inflater_finish(inflater, &e) == 0);
+		hasher_final(h, &back);
+		CHECK(digest_equal(&back, &raw));
+		inflater_free(inflater);
+		hasher_free(h);
+
+		/* The blob, kept as it is, has the diffId of what is in it. */
+		struct packed kept;
+		unsigned char *copy = pack(blob, (size_t)p.blob_size, steps[i], PACK_AUTO, &kept);
+		CHECK(kept.encoding == ENCODING_GZIP && !kept.is_packed);
+		CHECK(digest_equal(&kept.blob, &p.blob) && digest_equal(&kept.diff_id, &raw));
+		free(copy);
+		/* Cut short, it has none. */
+		copy = pack(blob, (size_t)p.blob_size - 1, steps[i], PACK_AUTO, &kept);
+		CHECK(!digest_is_set(&kept.diff_id));
+		free(copy);
+		free(blob);
+	}
+}
+
+static void test_rounds(void)
+{
+	size_t len = (3 << 20) + 17;
+	unsigned char *data = malloc(len);
+	unsigned state = 1;
+	for (size_t i = 0; i < len; i++) {
+		state = state * 1103515245 + 12345;
+		data[i] = i / 65536 % 3 ? (unsigned char)(state >> 16) : (unsigned char)(i / 100);
+	}
+	check_round(data, 0);
+	check_round(data, 1);
+	check_round(data, 1 << 20);
+	check_round(data, len);
+	free(data);
+}
+
+static void test_sniff(void)
+{
+	unsigned char block[ENCODING_SNIFF] = {0};
+	CHECK(encoding_sniff(block, sizeof block) == ENCODING_TAR);
+	CHECK(encoding_sniff(block, 100) == ENCODING_OTHER);
+	block[0] = 'x';
+	CHECK(encoding_sniff(block, sizeof block) == ENCODING_OTHER);
+	CHECK(encoding_sniff("{}", 2) == ENCODING_OTHER);
+	CHECK(encoding_sniff("\x1f\x8b", 2) == ENCODING_GZIP);
+	CHECK(encoding_sniff("\x28\xb5\x2f\xfd", 4) == ENCODING_ZSTD);
+	CHECK(encoding_sniff("", 0) == ENCODING_OTHER);
+}
+
+static void test_paths(void)
+{
+	static const struct {
+		const char *base, *path, *to;
+		bool is_link;
+	} cases[] = {
+		{"", "a/b", "a/b", false},	  {"", "./a//b/", "a/b", false},
+		{"", "", "", false},		  {"", "a/../b", NULL, false},
+		{"", "/a", NULL, false},	  {"x/y", "../z/l", "x/z/l", true},
+		{"x", "../l", "l", true},	  {"x", "../../l", NULL, true},
+		{"", "..", NULL, true},		  {"x", "./l", "x/l", true},
+		{"", "..a/b..", "..a/b..", false}, {"x", "/l", NULL, true},
+	};
+	char to[TARBALL_PATH_SIZE];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int rc = tarball_clean(to, cases[i].base, cases[i].path, cases[i].is_link);
+		CHECK(cases[i].to ? rc == 0 && strcmp(to, cases[i].to) == 0 : rc == -1);
+	}
+	char *longer = malloc(2 * TARBALL_PATH_SIZE);
+	memset(longer, 'a', 2 * TARBALL_PATH_SIZE);
+	longer[2 * TARBALL_PATH_SIZE - 1] = '\0';
+	CHECK(tarball_clean(to, "", longer, false) == -1);
+	free(longer);
+}
+
+int main(void)
+{
+	test_rounds();
+	test_sniff();
+	test_paths();
+	return failures != 0;
+}
