@@ -70,7 +70,7 @@ check: all units
 check-san:
 	rm -rf $(BUILD)/san
 	mkdir -p $(BUILD)/san
-	cp -R Makefile src lib bin tests man $(BUILD)/san/
+	cp -R Makefile README.md src lib bin tests man $(BUILD)/san/
 	rm -f $(BUILD)/san/$(patsubst %,%,bin/oci-*)
 	$(MAKE) -C $(BUILD)/san clean
 	$(MAKE) -C $(BUILD)/san check ISAL=$(ISAL) HARDENING= T="$(T)" \

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every program in bin promises, and that its help and its man page say the same.
+load helper
+
+setup() {
+	own_world
+	PROGRAMS=$(cd "$ROOT/bin" && echo *)
+	VERSION=$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")
+	PIPELINE=$ROOT/man/cog-pipeline.7
+}
+
+# check COMMAND...: the test's own words, so that a failure in a loop says for which program.
+check() {
+	"$@" || {
+		echo "$program: not true: $*"
+		return 1
+	}
+}
+
+# help_options PROGRAM: the options of its help, a line each: "-f --file", or one of the two.
+help_options() {
+	"$1" --help | sed -nE 's/^ +((-[A-Za-z]), )?(--[a-z-]+).*/\2 \3/p' | sed 's/^ //' | sort
+}
+
+# page_options PROGRAM: the same from its man page.
+page_options() {
+	sed -nE '/^\.It( Fl|$)/{
+		s/^\.It Fl ([A-Za-z]) , Fl Fl ([a-z-]+).*/-\1 --\2/p
+		s/^\.It Fl Fl ([a-z-]+).*/--\1/p
+	}' "$ROOT/man/$1.1" | sort
+}
+
+# synopsis_options PROGRAM: the letters and long options of the first synopsis of its man page.
+synopsis_options() {
+	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$ROOT/man/$1.1" | sed -nE '
+		s/^\.Op Fl Fl ([a-z-]+).*/--\1/p
+		t
+		s/^\.Op Fl ([A-Za-z]+).*/\1/p
+		s/^\.Fl h \| V$/hV/p
+	' | sed -E '/^--/!s/(.)/-\1\n/g' | grep . | sort -u
+}
+
+# operands PROGRAM: some that it takes, none of which is there.
+operands() {
+	case $1 in
+	oci-blob-upload) echo "absent 127.0.0.1:1/a" ;;
+	oci-manifest-put) echo "absent 127.0.0.1:1/a:1" ;;
+	oci-push-check) echo "127.0.0.1:1/a" ;;
+	oci-blob-queue) echo "absent 1" ;;
+	oci-from-dockertar) echo "-f absent layout" ;;
+	cog-push) echo "./absent 127.0.0.1:1/a:1" ;;
+	cog-run) echo "./absent" ;;
+	*) echo "absent" ;;
+	esac
+}
+
+# failed STATUS: the last try ended with STATUS, one line on stderr that begins with its name and
+# has a cause, and nothing on stdout.
+failed() {
+	[ "$status" -eq "$1" ] && [ "$output" = "" ] && has_one_line "$stderr" &&
+		[[ "$stderr" == *": "?* ]]
+}
+
+@test "every program has a man page, and every page of section 1 a program" {
+	[ "$(cd "$ROOT/man" && ls ./*.1)" = "$(cd "$ROOT/bin" && for p in *; do echo "./$p.1"; done)" ]
+}
+
+@test "every program's -h and --help print the help on stdout and succeed" {
+	for program in $PROGRAMS; do
+		try "$program" --help
+		check [ "$status" -eq 0 ]
+		check [ "$stderr" = "" ]
+		check [ "${output#usage: "$program" }" != "$output" ]
+		help=$output
+		try "$program" -h
+		check [ "$status" -eq 0 ]
+		check [ "$output" = "$help" ]
+	done
+}
+
+@test "every program's -V and --version print its name and the version" {
+	for program in $PROGRAMS; do
+		for option in -V --version; do
+			try "$program" "$option"
+			check [ "$status" -eq 0 ]
+			check [ "$output" = "$program $VERSION" ]
+			check [ "$stderr" = "" ]
+		done
+	done
+}
+
+@test "help fits into 100 columns" {
+	for program in $PROGRAMS; do
+		check [ "$("$program" --help | awk 'length > 100')" = "" ]
+	done
+}
+
+@test "every program's help and man page have the same options" {
+	for program in $PROGRAMS; do
+		help_options "$program" >help
+		page_options "$program" >page
+		check [ -s help ]
+		check diff help page
+	done
+}
+
+@test "every option is in the synopsis of the man page" {
+	for program in $PROGRAMS; do
+		page_options "$program" | sed 's/^\(-[A-Za-z]\) .*/\1/' | sort -u >page
+		synopsis_options "$program" >synopsis
+		check diff page synopsis
+	done
+}
+
+@test "every program takes the options of its help, short and long" {
+	for program in $PROGRAMS; do
+		for option in $(help_options "$program"); do
+			case $option in -h | --help | -V | --version) continue ;; esac
+			# The value, where the option takes one; then an operand too few.
+			run "$program" "$option" x </dev/null
+			check [ "${output#*unknown option}" = "$output" ] || {
+				echo "$option: $output"
+				return 1
+			}
+		done
+	done
+}
+
+@test "a letter means the same in all programs, as in the table of cog-pipeline" {
+	sed -nE 's/^\.It Fl ([A-Za-z]) Ta Fl Fl ([a-z-]+) Ta .*/-\1 --\2/p
+		s/^\.It Ta Fl Fl ([a-z-]+) Ta .*/--\1/p' "$PIPELINE" | sort >table
+	for program in $PROGRAMS; do help_options "$program"; done | sort -u >used
+	diff table used
+	[ "$(grep -o '^-[A-Za-z] ' table | sort | uniq -d)" = "" ]
+}
+
+@test "every page has the sections of a page, in order" {
+	for page in "$ROOT"/man/*; do
+		program=$(basename "$page")
+		sections=$(sed -n 's/^\.Sh //p' "$page" | tr '\n' ' ')
+		case $page in
+		*.1) check eval '[[ "$sections" =~ ^NAME\ SYNOPSIS\ DESCRIPTION\ (ENVIRONMENT\ )?(FILES\ )?EXIT\ STATUS\ EXAMPLES\ SEE\ ALSO\ STANDARDS\ $ ]]' ;;
+		*.5) check [ "$sections" = "NAME DESCRIPTION EXAMPLES SEE ALSO STANDARDS " ] ;;
+		*.7) check [ "$sections" = "NAME DESCRIPTION ENVIRONMENT FILES EXIT STATUS EXAMPLES SEE ALSO STANDARDS " ] ;;
+		esac
+	done
+}
+
+@test "the statuses of a man page are among the seven that cog-pipeline lists" {
+	statuses() {
+		sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It \([0-9]*\)$/\1/p' "$1" | tr '\n' ' '
+	}
+	[ "$(statuses "$PIPELINE")" = "0 1 2 65 75 77 130 " ]
+	for page in "$ROOT"/man/*.1; do
+		program=$(basename "$page")
+		check eval '[[ "$(statuses "$page")" =~ ^(0\ )?1\ 2\ (65\ )?(75\ 77\ )?130\ $ ]]'
+	done
+}
+
+@test "an unknown option is wrong usage" {
+	for program in $PROGRAMS; do
+		for option in --frobnicate -Z --frobnicate=x; do
+			try "$program" "$option"
+			check failed 2
+			check [ "${stderr#"$program: "}" != "$stderr" ]
+			check [ "${stderr%"(try '$program --help')"}" != "$stderr" ]
+		done
+	done
+}
+
+@test "an option without its value is wrong usage" {
+	for program in $PROGRAMS; do
+		for option in $("$program" --help | sed -nE 's/^ +(-[A-Za-z]), --[a-z-]+ [A-Z|]+ .*/\1/p'); do
+			try "$program" "$option"
+			check failed 2
+		done
+	done
+}
+
+@test "operands that are missing or too many are wrong usage" {
+	for program in $PROGRAMS; do
+		try "$program" </dev/null
+		check failed 2
+		case $program in
+		# These take any number.
+		cog-run | cog-push | oci-manifest-put | oci-blob-upload) continue ;;
+		esac
+		# shellcheck disable=SC2046
+		try "$program" $(operands "$program") surplus </dev/null
+		check failed 2
+	done
+	for program in oci-blob-upload oci-manifest-put; do
+		try "$program" one </dev/null
+		check failed 2
+	done
+}
+
+@test "a full stdout fails --help and --version" {
+	for program in $PROGRAMS; do
+		for option in --help --version; do
+			run "$program" "$option" >/dev/full 2>errors
+			"$program" "$option" >/dev/full 2>errors && status=0 || status=$?
+			check [ "$status" -eq 1 ]
+			check has_one_line "$(cat errors)"
+			check grep -q "^$program: " errors
+		done
+	done
+}
+
+@test "a closed stdout fails --help and --version" {
+	for program in $PROGRAMS; do
+		for option in --help --version; do
+			"$program" "$option" >&- 2>errors && status=0 || status=$?
+			check [ "$status" -eq 1 ]
+			check has_one_line "$(cat errors)"
+		done
+	done
+}
+
+@test "a failure is one line: program, what, why" {
+	for program in $PROGRAMS; do
+		# shellcheck disable=SC2046
+		try "$program" $(operands "$program") </dev/null
+		check [ "$status" -ne 0 ]
+		check has_one_line "$stderr"
+		check eval '[[ "$stderr" =~ ^[a-z-]+:\ .+:\ .+ ]]'
+		# On stdout nothing, or the record of the failure.
+		check [ "$(jq -r 'select(.event != "error") | .event' <<<"$output")" = "" ]
+	done
+}
+
+@test "control and bidi characters of an operand do not reach the terminal" {
+	bad=$'a\e[31m\a\u202e\u009b\nb'
+	for program in $PROGRAMS; do
+		case $program in
+		oci-from-dockertar) set -- -f "$bad" layout ;;
+		oci-blob-upload) set -- "$bad" 127.0.0.1:1/a "$bad" ;;
+		oci-manifest-put) set -- "$bad" 127.0.0.1:1/a:1 ;;
+		oci-blob-queue) set -- "$bad" 1 ;;
+		cog-run) set -- "./$bad" ;;
+		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
+		*) set -- "$bad" ;;
+		esac
+		for option in "" "--$bad"; do
+			try "$program" ${option:+"$option"} "$@" </dev/null
+			check [ "$status" -ne 0 ]
+			check [ "$stderr" != "" ]
+			check has_one_line "$stderr"
+			check [ "$(LC_ALL=C tr -d '\n\040-\176\200-\377' <<<"$stderr$output")" = "" ]
+			check eval '! grep -q -e $'\''\u202e'\'' -e $'\''\u009b'\'' <<<"$stderr$output"'
+		done
+	done
+}
+
+@test "records that nobody takes are a failure" {
+	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
+	start_registry
+	repository=$REGISTRY/team/fixture
+	oci-blob-upload layout "$repository" <records >/dev/null
+	mkfifo queue broken
+	# A pipe without a reader.
+	exec 7<>broken 8>broken 7>&-
+	for line in \
+		"oci-from-dockertar -f $DATA/docker26.tar other" \
+		"oci-blobs layout" \
+		"oci-blob-upload layout $repository <records" \
+		"oci-manifest-put layout $repository:v1" \
+		"timeout 20 oci-blob-queue queue 1 <records" \
+		"cog-push -j $DATA/docker26.tar $repository:v1" \
+		"cog-push $DATA/docker26.tar $repository:v1"; do
+		program=$line
+		for stdout in ">/dev/full" ">&-" ">&8"; do
+			cat queue >/dev/null 3>&- 8>&- &
+			reader=$!
+			bash -c "$line $stdout" 2>errors 3>&- && status=0 || status=$?
+			kill "$reader" 2>/dev/null || true
+			wait "$reader" 2>/dev/null || true
+			echo "$line $stdout: $status" && cat errors
+			check [ "$status" -eq 1 ]
+			check has_one_line "$(grep -v '^sha256:' errors)"
+		done
+	done
+}
+
+@test "a number from the environment that is none is wrong usage and names the variable" {
+	oci-from-dockertar -f "$DATA/docker26.tar" layout >/dev/null
+	for name in CHUNK_SIZE DEFAULT_CHUNK_SIZE MULTIPART_THRESHOLD CONCURRENCY; do
+		for value in 0 -1 1k " 1" 99999999999999999999; do
+			for program in oci-blob-upload cog-push; do
+				case $program in
+				cog-push) set -- "$DATA/docker26.tar" 127.0.0.1:1/a:1 ;;
+				*) set -- layout 127.0.0.1:1/a ;;
+				esac
+				[ "$program $name" = "oci-blob-upload CONCURRENCY" ] && continue
+				try env "COG_PUSH_$name=$value" "$program" "$@" </dev/null
+				check failed 2
+				check eval '[[ "$stderr" == *COG_PUSH_$name* ]]'
+			done
+		done
+	done
+}
+
+@test "an empty variable counts as unset" {
+	start_registry
+	run -0 env COG_PUSH_OCI= COG_PUSH_CHUNK_SIZE= COG_PUSH_DEFAULT_CHUNK_SIZE= \
+		COG_PUSH_MULTIPART_THRESHOLD= COG_PUSH_CONCURRENCY= TMPDIR= \
+		cog-push "$DATA/docker26.tar" "$REGISTRY/team/fixture:v1"
+}
+
+@test "the converter and the lister cannot open a connection: they do not link libcurl" {
+	for program in oci-from-dockertar oci-blobs oci-blob-queue cog-run; do
+		ldd "$ROOT/bin/$program" >libraries
+		check grep -q libcrypto libraries
+		check eval '! grep -q curl libraries'
+	done
+}
