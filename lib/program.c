@@ -5,6 +5,7 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,9 +26,20 @@ static void catch(int signal)
 	caught = signal;
 }
 
+/* A closed 0, 1 or 2 would be the number of the next file that is opened, and records would go into
+ * it. What stands in for a closed stdout can't be written to: its loss is a failure. */
+static void open_standard(void)
+{
+	static const int modes[] = {O_RDONLY, O_RDONLY, O_RDWR};
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", modes[fd]);
+}
+
 void program_init(const char *name)
 {
 	program_name = name;
+	open_standard();
 	struct sigaction action = {.sa_handler = catch};
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGINT, &action, NULL);
@@ -70,6 +82,7 @@ int program_interrupted(struct error *e)
 	return error_set(e, STATUS_INTERRUPTED, "interrupted");
 }
 
+__attribute__((format(printf, 2, 0)))
 static void say(const char *kind, const char *format, va_list args)
 {
 	char text[1024], line[1200];

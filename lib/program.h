@@ -13,7 +13,8 @@
  * several programs only the first cause is shown. */
 #define PROGRAM_REPORT_ENV "COG_REPORT_FD"
 
-/* Call first. NAME is borrowed. Handles INT, TERM and HUP (whatever was inherited), ignores PIPE. */
+/* Call first. NAME is borrowed. Handles INT, TERM and HUP (whatever was inherited), ignores PIPE. A
+ * closed 0, 1 or 2 becomes /dev/null, of which 1 can't be written to. */
 void program_init(const char *name);
 
 /* Prints "NAME VERSION" or TEXT on stdout and returns the exit status. */
