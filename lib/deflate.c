@@ -23,7 +23,7 @@ struct deflater {
 
 struct deflater *deflater_new(void)
 {
-	return must(malloc(sizeof(struct deflater)));
+	return must(calloc(1, sizeof(struct deflater))); /* ISA-L looks at all of it */
 }
 
 void deflater_free(struct deflater *d)

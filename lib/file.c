@@ -75,13 +75,22 @@ int file_write(int fd, const char *name, const void *data, size_t len, struct er
 	return 0;
 }
 
-int file_replace(int dirfd, const char *name, const void *data, size_t len, struct error *e)
+/* What both ways of replacing share. */
+struct replacement {
+	int dirfd;
+	const char *name;
+	mode_t mode;
+};
+
+static int replace(const struct replacement *r, const void *data, size_t len, struct error *e)
 {
+	const char *name = r->name;
+	int dirfd = r->dirfd;
 	char temporary[1024];
 	int need = snprintf(temporary, sizeof temporary, "%s.%ld.tmp", name, (long)getpid());
 	if (need < 0 || (size_t)need >= sizeof temporary)
 		return error_set(e, STATUS_FAILED, "%s: name too long", name);
-	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, r->mode);
 	if (fd < 0)
 		return error_errno(e, "create %s", temporary);
 	int rc = file_write(fd, temporary, data, len, e);
@@ -94,6 +103,19 @@ int file_replace(int dirfd, const char *name, const void *data, size_t len, stru
 	if (rc)
 		unlinkat(dirfd, temporary, 0);
 	return rc;
+}
+
+int file_replace(int dirfd, const char *name, const void *data, size_t len, struct error *e)
+{
+	const struct replacement r = {dirfd, name, 0644};
+	return replace(&r, data, len, e);
+}
+
+int file_replace_private(int dirfd, const char *name, const void *data, size_t len,
+			 struct error *e)
+{
+	const struct replacement r = {dirfd, name, 0600};
+	return replace(&r, data, len, e);
 }
 
 int file_lock(int dirfd, const char *name, struct error *e)

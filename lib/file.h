@@ -25,6 +25,10 @@ int file_write(int fd, const char *name, const void *data, size_t len, struct er
  * new one, whole. */
 int file_replace(int dirfd, const char *name, const void *data, size_t len, struct error *e);
 
+/* The same with mode 0600, for secrets. */
+int file_replace_private(int dirfd, const char *name, const void *data, size_t len,
+			 struct error *e);
+
 /* Takes the exclusive lock on NAME (made when absent), waiting for it. Closing the returned
  * descriptor gives it back. Never removes the file. */
 int file_lock(int dirfd, const char *name, struct error *e);

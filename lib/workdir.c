@@ -16,7 +16,9 @@
 /* Between mkdir and lock a directory is young and unlocked; it is nobody's leftover yet. */
 enum { YOUNG_SECONDS = 60, MAX_DEPTH = 32, TRIES = 100 };
 
+/* The lock gets its name when it is held: a free one is a leftover. */
 #define LOCK_NAME "lock"
+#define NEW_LOCK_NAME "lock.new"
 
 static bool is_dot(const char *name)
 {
@@ -104,8 +106,10 @@ int workdir_init(struct workdir *w, int parent_fd, const char *prefix, struct er
 		return -1;
 	w->fd = openat(parent_fd, w->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (w->fd >= 0)
-		w->lock_fd = openat(w->fd, LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (w->lock_fd < 0 || flock(w->lock_fd, LOCK_EX | LOCK_NB)) {
+		w->lock_fd = openat(w->fd, NEW_LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+				    0600);
+	if (w->lock_fd < 0 || flock(w->lock_fd, LOCK_EX | LOCK_NB) ||
+	    renameat(w->fd, NEW_LOCK_NAME, w->fd, LOCK_NAME)) {
 		error_errno(e, "lock %s", w->name);
 		workdir_remove(parent_fd, w->name);
 		return -1;
