@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The body of a refusal may be JSON as the specification has it, a bare JSON error, the page of a
+ * proxy, or nothing (HEAD, some clouds). Nothing of it is required. */
+#include "answer.h"
+
+#include "json.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { DETAIL_SIZE = 260 };
+
+bool answer_is_success(const struct http_response *a)
+{
+	return a->status == 200 || a->status == 201 || a->status == 202 || a->status == 204;
+}
+
+bool answer_is_html(const struct http_response *a)
+{
+	return strncasecmp(a->content_type, "text/html", 9) == 0;
+}
+
+/* "CODE: message" of errors[0], or of the document itself. */
+static bool read_json(const struct http_response *a, char detail[DETAIL_SIZE])
+{
+	struct error ignored = {0};
+	if (!a->body.len || *a->body.data != '{')
+		return false;
+	json_t *root = json_parse("answer", a->body.data, a->body.len, &ignored);
+	const json_t *first = json_array_get(json_object_get(root, "errors"), 0);
+	const char *code = json_text(first ? first : root, "code");
+	const char *message = json_text(first ? first : root, "message");
+	if (!message)
+		message = json_text(first ? first : root, "error");
+	bool is_known = code || message;
+	if (is_known)
+		snprintf(detail, DETAIL_SIZE, "%.80s%s%.170s", code ? code : "",
+			 code && message ? ": " : "", message ? message : "");
+	json_decref(root);
+	return is_known;
+}
+
+static void describe_body(const struct http_response *a, char detail[DETAIL_SIZE])
+{
+	detail[0] = '\0';
+	if (answer_is_html(a)) {
+		snprintf(detail, DETAIL_SIZE, "an HTML page");
+		return;
+	}
+	if (!a->body.len || read_json(a, detail))
+		return;
+	const char *text = a->body.data + strspn(a->body.data, " \t\r\n");
+	size_t len = strcspn(text, "\r\n");
+	snprintf(detail, DETAIL_SIZE, "%.*s", len < 170 ? (int)len : 170, text);
+}
+
+static const char *meaning(const struct http_response *a)
+{
+	switch (a->status) {
+	case 401:
+		return "unauthorized: credentials are missing or wrong";
+	case 403:
+		return "forbidden: the credentials do not allow it";
+	case 404:
+		return "not found: no such repository, upload or registry there";
+	case 413:
+		return strstr(a->url, "/manifests/")
+			       ? "too large"
+			       : "the body is too large for the registry or a proxy before it: "
+				 "set COG_PUSH_CHUNK_SIZE smaller";
+	case 429:
+		return "too many requests";
+	default:
+		return a->status >= 500 ? "the server failed" : "refused";
+	}
+}
+
+static enum status status_of(int status)
+{
+	if (status == 401 || status == 403)
+		return STATUS_DENIED;
+	return status == 408 || status == 429 || status >= 500 ? STATUS_TEMPORARY : STATUS_FAILED;
+}
+
+int answer_refused(const char *method, const struct http_response *a, struct error *e)
+{
+	char detail[DETAIL_SIZE], plain[LOCATION_SIZE];
+	if (a->status < 300)
+		return answer_failed(method, a, "not a registry", e);
+	describe_body(a, detail);
+	location_plain(a->url, plain);
+	return error_set(e, status_of(a->status), "%s %.200s: %d: %s%s%s%s", method, plain,
+			 a->status, meaning(a), *detail ? " (" : "", detail, *detail ? ")" : "");
+}
+
+int answer_failed(const char *method, const struct http_response *a, const char *why,
+		  struct error *e)
+{
+	char plain[LOCATION_SIZE];
+	location_plain(a->url, plain);
+	return error_set(e, STATUS_FAILED, "%s %.200s: %s (answered %d%s)", method, plain, why,
+			 a->status, answer_is_html(a) ? " with an HTML page" : "");
+}

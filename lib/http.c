@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP/1.1 only: uploads suffer from the flow control and stream resets of HTTP/2, and several
+ * connections are what the pool of uploaders is for. No "Expect: 100-continue": some peers never
+ * answer it. Always a Content-Length: old proxies and some registries take no chunked encoding.
+ *
+ * A peer may answer before it has read the body, and close: 413 of a proxy, 401, 416. libcurl reads
+ * that answer when it looks at the socket before it sends, and loses it behind a broken pipe when
+ * the answer and the reset come later. So a block is prepared first, and where the socket has
+ * something to read then, the sending pauses until it was read. What comes while libcurl sends is
+ * still in the socket when it gives up: of plain HTTP it is read there before the socket is closed;
+ * of TLS it is lost, and the failure is a lost connection. */
+#include "http.h"
+
+#include "program.h"
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	CONNECT_TIMEOUT_S = 30,
+	REDIRECTS_MAX = 5,
+	UPLOAD_BLOCK = 16 * 1024, /* small: between two of them we look for an early answer */
+};
+
+struct http {
+	CURL *easy;
+	char why[CURL_ERROR_SIZE];
+	struct transfer *transfer; /* NULL between requests */
+	bool is_suspect; /* the last answer may have come before the body was read: servers that
+			  * do so close the connection, not all say it */
+};
+
+/* One hop of a request. */
+struct transfer {
+	CURL *easy;
+	const struct http_request *request;
+	struct http_response *response;
+	int64_t offset;		/* of the body */
+	int64_t received_bytes; /* of the answer's body */
+	bool is_paused;
+	bool is_refused; /* the reader has set an error */
+	struct error *error;
+};
+
+struct http *http_new(struct error *e)
+{
+	struct http *h = calloc(1, sizeof *h);
+	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->easy = curl_easy_init())) {
+		free(h);
+		error_set(e, STATUS_FAILED, "libcurl does not start");
+		return NULL;
+	}
+	return h;
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	curl_easy_cleanup(h->easy);
+	curl_global_cleanup();
+	free(h);
+}
+
+void http_response_init(struct http_response *r)
+{
+	*r = (struct http_response){0};
+	buffer_init(&r->body, HTTP_BODY_MAX);
+}
+
+void http_response_release(struct http_response *r)
+{
+	buffer_release(&r->body);
+}
+
+static void forget_headers(struct http_response *r)
+{
+	r->status = 0;
+	r->challenges[0] = '\0';
+	r->location[0] = r->content_type[0] = r->content_digest[0] = r->api_version[0] = '\0';
+	r->chunk_min = r->chunk_max = 0;
+}
+
+static bool has_answer(CURL *easy)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) || fd == CURL_SOCKET_BAD)
+		return false;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, 0) > 0;
+}
+
+static size_t on_read(char *data, size_t size, size_t count, void *context)
+{
+	struct transfer *t = context;
+	const struct http_body *body = t->request->body;
+	int64_t left = body->size - t->offset;
+	size_t len = size * count;
+	if ((int64_t)len > left)
+		len = (size_t)left;
+	if (len == 0)
+		return 0;
+	int64_t n = body->read(body->context, t->offset, data, len, t->error);
+	if (n <= 0) {
+		t->is_refused = true;
+		return CURL_READFUNC_ABORT;
+	}
+	if (has_answer(t->easy)) {
+		t->is_paused = true;
+		return CURL_READFUNC_PAUSE;
+	}
+	t->offset += n;
+	return (size_t)n;
+}
+
+/* libcurl sends a request again when a kept connection turns out to be closed. That is right as long
+ * as the peer can't have acted on it: a chunk that was stored must not be sent twice unasked. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+	struct transfer *t = context;
+	if (origin != SEEK_SET || t->offset > UPLOAD_BLOCK || t->offset == t->request->body->size)
+		return CURL_SEEKFUNC_CANTSEEK;
+	t->offset = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static int on_progress(void *context, curl_off_t total_down, curl_off_t down, curl_off_t total_up,
+		       curl_off_t up)
+{
+	struct transfer *t = context;
+	(void)total_down, (void)down, (void)total_up, (void)up;
+	if (program_is_interrupted())
+		return 1;
+	if (t->is_paused) {
+		t->is_paused = false;
+		curl_easy_pause(t->easy, CURLPAUSE_CONT);
+	}
+	return 0;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+	struct transfer *t = context;
+	struct buffer *body = &t->response->body;
+	size_t len = size * count;
+	size_t room = body->max - body->len;
+	struct error ignored;
+	t->received_bytes += (int64_t)len;
+	if (buffer_append(body, data, len < room ? len : room, &ignored) ||
+	    t->received_bytes > HTTP_BODY_READ_MAX)
+		return 0;
+	return len;
+}
+
+/* Copies the value of "NAME: value" when LINE is that header. Returns whether it is. One that does
+ * not fit is worth nothing in part. */
+static bool take(const char *line, size_t len, const char *name, char *value, size_t size)
+{
+	size_t name_len = strlen(name);
+	if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0)
+		return false;
+	const char *from = line + name_len + 1, *end = line + len;
+	while (from < end && (*from == ' ' || *from == '\t'))
+		from++;
+	while (end > from && strchr(" \t\r\n", end[-1]))
+		end--;
+	size_t value_len = (size_t)(end - from);
+	if (value_len >= size)
+		value_len = 0;
+	memcpy(value, from, value_len);
+	value[value_len] = '\0';
+	return true;
+}
+
+static bool take_number(const char *line, size_t len, const char *name, int64_t *number)
+{
+	char text[32];
+	if (!take(line, len, name, text, sizeof text))
+		return false;
+	size_t digits = strspn(text, "0123456789");
+	*number = digits > 0 && digits <= 18 && !text[digits] ? strtoll(text, NULL, 10) : 0;
+	return true;
+}
+
+static void read_header(struct http_response *r, const char *line, size_t len)
+{
+	size_t used = strlen(r->challenges);
+	/* Appended behind a newline. What does not fit into the rest is left out. */
+	if (used + 2 < sizeof r->challenges &&
+	    take(line, len, "WWW-Authenticate", r->challenges + used + (used > 0),
+		 sizeof r->challenges - used - 1) &&
+	    used)
+		r->challenges[used] = '\n';
+	(void)(take(line, len, "Location", r->location, sizeof r->location) ||
+	       take(line, len, "Content-Type", r->content_type, sizeof r->content_type) ||
+	       take(line, len, "Docker-Content-Digest", r->content_digest,
+		    sizeof r->content_digest) ||
+	       take(line, len, "Docker-Distribution-Api-Version", r->api_version,
+		    sizeof r->api_version) ||
+	       take_number(line, len, "OCI-Chunk-Min-Length", &r->chunk_min) ||
+	       take_number(line, len, "OCI-Chunk-Max-Length", &r->chunk_max));
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *context)
+{
+	struct transfer *t = context;
+	size_t len = size * count;
+	if (len > 5 && strncmp(line, "HTTP/", 5) == 0) {
+		long status = 0;
+		forget_headers(t->response);
+		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+		t->response->status = (int)status;
+	} else {
+		read_header(t->response, line, len);
+	}
+	return len;
+}
+
+/* Reads the answer that is left in the socket of a broken transfer. */
+static void rescue(struct http_response *r, curl_socket_t fd)
+{
+	char text[HTTP_BODY_MAX + 1];
+	struct error ignored;
+	size_t len = 0;
+	ssize_t n;
+	while (len < sizeof text - 1 &&
+	       (n = recv(fd, text + len, sizeof text - 1 - len, MSG_DONTWAIT)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	const char *end = strstr(text, "\r\n\r\n");
+	int status = 0;
+	if (!end || sscanf(text, "HTTP/1.%*1d %3d", &status) != 1 || status < 300)
+		return;
+	r->status = status;
+	for (const char *line = text; line < end; line += strcspn(line, "\n") + 1)
+		read_header(r, line, strcspn(line, "\n"));
+	(void)buffer_append(&r->body, end + 4, strlen(end + 4), &ignored);
+}
+
+static int on_close(void *context, curl_socket_t fd)
+{
+	const struct transfer *t = ((struct http *)context)->transfer;
+	bool is_plain = t && strncasecmp(t->response->url, "http:", 5) == 0;
+	if (is_plain && t->offset > 0 && !t->response->status && !t->is_refused)
+		rescue(t->response, fd);
+	return close(fd);
+}
+
+/* Sets E to "METHOD URL: why". */
+static int fail(const struct http_request *q, const char *url, enum status status,
+		const char *why, struct error *e)
+{
+	char plain[LOCATION_SIZE];
+	location_plain(url, plain);
+	return error_set(e, status, "%s %.300s: %s", q->method, plain, why);
+}
+
+static enum status status_of(CURLcode code, bool has_errno)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_SEND_ERROR:
+	case CURLE_SEND_FAIL_REWIND:
+	case CURLE_RECV_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+		return STATUS_TEMPORARY;
+	case CURLE_SSL_CONNECT_ERROR:
+		return has_errno ? STATUS_TEMPORARY : STATUS_FAILED;
+	default:
+		return STATUS_FAILED;
+	}
+}
+
+static const char *reason(const struct http *h, CURLcode code, long os_error)
+{
+	switch (code) {
+	case CURLE_COULDNT_CONNECT:
+		return os_error ? strerror((int)os_error) : "no connection";
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_FAIL_REWIND:
+		return "the connection was closed without an answer";
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		return os_error ? strerror((int)os_error) : "the connection was lost";
+	case CURLE_SSL_CONNECT_ERROR:
+		return os_error ? strerror((int)os_error) : "no TLS connection: it may speak plain HTTP";
+	default:
+		return *h->why ? h->why : curl_easy_strerror(code);
+	}
+}
+
+/* Whether the answer's status counts although the transfer ended badly: its body was cut, or was
+ * longer than we read, or the peer closed after an early refusal. An early 2xx is no answer. */
+static bool is_answered(const struct transfer *t, CURLcode code)
+{
+	const struct http_body *body = t->request->body;
+	int status = t->response->status;
+	if (code == CURLE_OK)
+		return true;
+	if (code != CURLE_WRITE_ERROR && code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR &&
+	    code != CURLE_SEND_FAIL_REWIND && code != CURLE_PARTIAL_FILE)
+		return false;
+	return status >= 300 || (status >= 200 && (!body || t->offset == body->size));
+}
+
+static int finish(const struct http *h, const struct transfer *t, CURLcode code)
+{
+	struct http_response *r = t->response;
+	long os_error = 0;
+	if (is_answered(t, code))
+		return 0;
+	r->status = 0;
+	if (t->is_refused || program_is_interrupted())
+		return t->is_refused ? -1 : program_interrupted(t->error);
+	curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os_error);
+	r->is_not_tls = code == CURLE_SSL_CONNECT_ERROR;
+	return fail(t->request, r->url, status_of(code, os_error != 0), reason(h, code, os_error),
+		    t->error);
+}
+
+static bool has_body(const char *method)
+{
+	return *method == 'P'; /* POST, PUT, PATCH */
+}
+
+static void set_method(CURL *easy, const struct http_request *q)
+{
+	if (strcmp(q->method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		return;
+	}
+	if (has_body(q->method)) {
+		curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+				 (curl_off_t)(q->body ? q->body->size : 0));
+	}
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+}
+
+static void set_callbacks(CURL *easy, struct transfer *t)
+{
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+	curl_easy_setopt(easy, CURLOPT_READDATA, t);
+	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, t);
+}
+
+static void set_transport(struct http *h, const char *url)
+{
+	CURL *easy = h->easy;
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->why);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cog-push/" VERSION);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, h->is_suspect ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, h);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BLOCK);
+#if LIBCURL_VERSION_NUM >= 0x075500
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* An interrupt does not wait for a name server. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+	if (location_is_loopback(url))
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	if (program_env("SSL_CERT_FILE"))
+		curl_easy_setopt(easy, CURLOPT_CAINFO, program_env("SSL_CERT_FILE"));
+}
+
+/* Appends "NAME: VALUE", or "NAME:", which takes away the header that libcurl would send. */
+static int add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	size_t size = strlen(name) + (value ? strlen(value) : 0) + 3;
+	char *line = malloc(size);
+	if (!line)
+		return -1;
+	snprintf(line, size, "%s:%s%s", name, value ? " " : "", value ? value : "");
+	struct curl_slist *longer = curl_slist_append(*list, line);
+	OPENSSL_cleanse(line, size); /* may be a secret */
+	free(line);
+	if (!longer)
+		return -1;
+	*list = longer;
+	return 0;
+}
+
+/* For a hop to URL. */
+static int make_headers(const struct http_request *q, const char *url, struct curl_slist **list)
+{
+	if (q->authorization && location_same_host(q->url, url) &&
+	    add_header(list, "Authorization", q->authorization))
+		return -1;
+	if (add_header(list, "Expect", NULL) ||
+	    (q->content_type && add_header(list, "Content-Type", q->content_type)) ||
+	    (q->content_range && add_header(list, "Content-Range", q->content_range)) ||
+	    (q->accept && add_header(list, "Accept", q->accept)))
+		return -1;
+	return 0;
+}
+
+static void trace(const struct http_request *q, const struct http_response *r)
+{
+	char shown[LOCATION_SIZE];
+	if (!program_is_verbose())
+		return;
+	location_redact(r->status && *r->location ? r->location : r->url, shown);
+	if (!r->status)
+		program_trace("> %s %s", q->method, shown);
+	else
+		program_trace("< %d%s%s", r->status, *r->location ? " Location: " : "",
+			      *r->location ? shown : "");
+}
+
+/* One request to R->url. */
+static int hop(struct http *h, const struct http_request *q, struct http_response *r,
+	       struct error *e)
+{
+	struct transfer t = {.easy = h->easy, .request = q, .response = r, .error = e};
+	struct curl_slist *headers = NULL;
+	int rc = -1;
+	forget_headers(r);
+	r->sent_bytes = 0;
+	r->is_not_tls = false;
+	buffer_clear(&r->body);
+	curl_easy_reset(h->easy);
+	h->why[0] = '\0';
+	if (make_headers(q, r->url, &headers)) {
+		error_errno(e, "memory");
+		goto out;
+	}
+	set_transport(h, r->url);
+	set_method(h->easy, q);
+	set_callbacks(h->easy, &t);
+	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
+	trace(q, r);
+	h->transfer = &t;
+	rc = finish(h, &t, curl_easy_perform(h->easy));
+	h->transfer = NULL;
+	h->is_suspect = q->body && r->status >= 300;
+	r->sent_bytes = t.offset;
+	if (rc == 0)
+		trace(q, r);
+out:
+	curl_slist_free_all(headers);
+	return rc;
+}
+
+static bool is_redirect(const struct http_response *r)
+{
+	return (r->status == 301 || r->status == 302 || r->status == 307 || r->status == 308) &&
+	       *r->location;
+}
+
+int http_send(struct http *h, const struct http_request *q, struct http_response *r,
+	      struct error *e)
+{
+	snprintf(r->url, sizeof r->url, "%s", q->url);
+	for (int hops = 0;; hops++) {
+		char next[LOCATION_SIZE];
+		bool is_upgraded;
+		if (program_is_interrupted())
+			return program_interrupted(e);
+		if (hop(h, q, r, e))
+			return -1;
+		if (!is_redirect(r) || q->keeps_redirect)
+			return 0;
+		if (hops == REDIRECTS_MAX)
+			return fail(q, q->url, STATUS_FAILED, "too many redirects", e);
+		struct error why = {0};
+		if (location_resolve(r->url, r->location, next, &is_upgraded, &why))
+			return fail(q, r->url, why.status, why.text, e);
+		memcpy(r->url, next, sizeof next);
+	}
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry.h"
+
+#include "answer.h"
+#include "file.h"
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SESSION_FILE "session"
+#define BLOB_TYPE "application/octet-stream"
+
+enum { SHARED_FILE_MAX = 16 * 1024 };
+
+static void recall_scheme(struct registry *r);
+
+int registry_open(struct registry *r, const struct reference *repository, struct error *e)
+{
+	struct stat st;
+	*r = (struct registry){.repository = *repository, .is_https = true};
+	http_response_init(&r->response);
+	r->http = http_new(e);
+	if (!r->http)
+		return -1;
+	r->shared_dir = program_env(REGISTRY_SHARED_ENV);
+	if (r->shared_dir && (stat(r->shared_dir, &st) || !S_ISDIR(st.st_mode)))
+		r->shared_dir = NULL;
+	r->is_scheme_known = !location_is_loopback_host(reference_host(repository));
+	if (!r->is_scheme_known)
+		recall_scheme(r);
+	return 0;
+}
+
+void registry_release(struct registry *r)
+{
+	if (!r->http)
+		return;
+	http_free(r->http);
+	http_response_release(&r->response);
+	*r = (struct registry){0};
+}
+
+static int open_shared_dir(const struct registry *r)
+{
+	return r->shared_dir ? open(r->shared_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+static void scheme_file(const struct registry *r, char *name, size_t size)
+{
+	snprintf(name, size, "scheme.%s", reference_host(&r->repository));
+}
+
+static void recall_scheme(struct registry *r)
+{
+	char name[REFERENCE_NAME_MAX + 16];
+	struct buffer text;
+	struct error ignored = {0};
+	int fd = open_shared_dir(r);
+	if (fd < 0)
+		return;
+	buffer_init(&text, SHARED_FILE_MAX);
+	scheme_file(r, name, sizeof name);
+	if (file_read(fd, name, &text, &ignored) == 0 && text.len) {
+		r->is_https = strcmp(text.data, "http") != 0;
+		r->is_scheme_known = true;
+	}
+	buffer_release(&text);
+	close(fd);
+}
+
+static void settle_scheme(struct registry *r)
+{
+	char name[REFERENCE_NAME_MAX + 16];
+	struct error ignored = {0};
+	r->is_scheme_known = true;
+	int fd = open_shared_dir(r);
+	if (fd < 0)
+		return;
+	scheme_file(r, name, sizeof name);
+	const char *scheme = r->is_https ? "https" : "http";
+	(void)file_replace(fd, name, scheme, strlen(scheme), &ignored);
+	close(fd);
+}
+
+/* Sends Q to PATH of the registry. Only a loopback host that speaks no TLS is asked without. */
+static int ask(struct registry *r, struct http_request *q, const char *path, struct error *e)
+{
+	char url[LOCATION_SIZE];
+	for (;;) {
+		snprintf(url, sizeof url, "%s://%s%s", r->is_https ? "https" : "http",
+			 reference_host(&r->repository), path);
+		q->url = url;
+		int rc = http_send(r->http, q, &r->response, e);
+		if (rc && r->response.is_not_tls && !r->is_scheme_known && r->is_https) {
+			r->is_https = false;
+			*e = (struct error){0};
+			continue;
+		}
+		if (rc == 0 && !r->is_scheme_known)
+			settle_scheme(r);
+		return rc;
+	}
+}
+
+/* Sends Q to "/v2/<repository>/TAIL". */
+static int ask_repository(struct registry *r, struct http_request *q, const char *tail,
+			  struct error *e)
+{
+	char path[2 * REFERENCE_NAME_MAX + 64];
+	snprintf(path, sizeof path, "/v2/%s/%s", r->repository.repository, tail);
+	return ask(r, q, path, e);
+}
+
+int registry_ping(struct registry *r, struct error *e)
+{
+	struct http_request q = {.method = "GET"};
+	if (ask(r, &q, "/v2/", e))
+		return -1;
+	const struct http_response *a = &r->response;
+	bool is_foreign = answer_is_html(a) && !*a->api_version;
+	/* 401 says that something guards the path; a proxy may do so with a page of its own. */
+	if (a->status == 401 || (answer_is_success(a) && !is_foreign))
+		return 0;
+	if (a->status == 404 || (a->status < 400 && is_foreign))
+		return answer_failed("GET", a, "not a registry", e);
+	return answer_refused("GET", a, e);
+}
+
+/* Whether the answer redirects, but to a registry's URL of the same blob: the whole registry has
+ * moved. */
+static bool is_moved(const struct registry *r, const char *tail)
+{
+	char path[2 * REFERENCE_NAME_MAX + 64], plain[LOCATION_SIZE];
+	const struct http_response *a = &r->response;
+	if (a->status == 301 || a->status == 308)
+		return true;
+	if (a->status != 302 && a->status != 307)
+		return false;
+	snprintf(path, sizeof path, "/v2/%s/%s", r->repository.repository, tail);
+	location_plain(a->location, plain);
+	const char *found = strstr(plain, path);
+	return found && strcmp(found, path) == 0;
+}
+
+int registry_has_blob(struct registry *r, const struct digest *d, struct error *e)
+{
+	struct http_request q = {.method = "HEAD", .keeps_redirect = true};
+	char tail[16 + DIGEST_TEXT_LEN];
+	snprintf(tail, sizeof tail, "blobs/%s", d->text);
+	if (ask_repository(r, &q, tail, e))
+		return -1;
+	if (is_moved(r, tail)) {
+		q.keeps_redirect = false;
+		if (ask_repository(r, &q, tail, e))
+			return -1;
+	}
+	int status = r->response.status;
+	if (answer_is_success(&r->response))
+		return !answer_is_html(&r->response);
+	return status == 302 || status == 307;
+}
+
+/* Follows the session to where the answer says it is now. */
+static int move_session(struct registry *r, struct session *s, const char *method, struct error *e)
+{
+	struct error why = {0};
+	char next[LOCATION_SIZE];
+	bool is_upgraded;
+	const struct http_response *a = &r->response;
+	if (!*a->location)
+		return 0;
+	if (location_resolve(a->url, a->location, next, &is_upgraded, &why))
+		return answer_failed(method, a, why.text, e);
+	if (is_upgraded && !r->has_warned)
+		program_warn("%s answers with http:// Locations (a proxy without "
+			     "X-Forwarded-Proto?); https is used",
+			     r->repository.registry);
+	r->has_warned = r->has_warned || is_upgraded;
+	memcpy(s->location, next, sizeof next);
+	return 0;
+}
+
+int registry_start(struct registry *r, struct session *s, struct error *e)
+{
+	struct http_request q = {.method = "POST"};
+	const struct http_response *a = &r->response;
+	*s = (struct session){0};
+	if (ask_repository(r, &q, "blobs/uploads/", e))
+		return -1;
+	if (!answer_is_success(a))
+		return answer_refused("POST", a, e);
+	if (answer_is_html(a))
+		return answer_failed("POST", a, "not a registry", e);
+	if (!*a->location)
+		return answer_failed("POST", a, "no Location of an upload session", e);
+	s->chunk_min = a->chunk_min;
+	s->chunk_max = a->chunk_max;
+	return move_session(r, s, "POST", e);
+}
+
+void registry_cancel(struct registry *r, const struct session *s)
+{
+	struct error ignored = {0};
+	struct http_request q = {.method = "DELETE", .url = s->location};
+	(void)http_send(r->http, &q, &r->response, &ignored);
+}
+
+int registry_share(const struct registry *r, const struct session *s, struct error *e)
+{
+	char text[REFERENCE_NAME_MAX + LOCATION_SIZE + 64];
+	int fd = open_shared_dir(r);
+	if (fd < 0)
+		return 0;
+	int n = snprintf(text, sizeof text, "%s/%s\n%s\n%" PRId64 " %" PRId64 "\n",
+			 r->repository.registry, r->repository.repository, s->location,
+			 s->chunk_min, s->chunk_max);
+	int rc = file_replace(fd, SESSION_FILE, text, (size_t)n, e);
+	close(fd);
+	return rc ? -1 : 1;
+}
+
+/* Reads what registry_share() wrote. */
+static bool parse_session(const struct registry *r, char *text, struct session *s)
+{
+	char name[2 * REFERENCE_NAME_MAX + 3];
+	char *rest = NULL;
+	const char *owner = strtok_r(text, "\n", &rest);
+	const char *location = strtok_r(NULL, "\n", &rest);
+	const char *limits = strtok_r(NULL, "\n", &rest);
+	snprintf(name, sizeof name, "%s/%s", r->repository.registry, r->repository.repository);
+	if (!owner || !location || !limits || strcmp(owner, name) != 0 ||
+	    strlen(location) >= sizeof s->location)
+		return false;
+	snprintf(s->location, sizeof s->location, "%s", location);
+	return sscanf(limits, "%" SCNd64 " %" SCNd64, &s->chunk_min, &s->chunk_max) == 2;
+}
+
+static bool read_session(const struct registry *r, int fd, const char *name, struct session *s)
+{
+	struct buffer text;
+	struct error ignored = {0};
+	buffer_init(&text, SHARED_FILE_MAX);
+	bool is_ours = file_read(fd, name, &text, &ignored) == 0 && text.len &&
+		       parse_session(r, text.data, s);
+	buffer_release(&text);
+	return is_ours;
+}
+
+bool registry_take(const struct registry *r, struct session *s)
+{
+	char taken[64];
+	int fd = open_shared_dir(r);
+	if (fd < 0)
+		return false;
+	snprintf(taken, sizeof taken, SESSION_FILE ".%ld", (long)getpid());
+	/* Of several that read it the one that renames it has it. */
+	bool is_ours = read_session(r, fd, SESSION_FILE, s) &&
+		       renameat(fd, SESSION_FILE, fd, taken) == 0;
+	if (is_ours)
+		unlinkat(fd, taken, 0);
+	close(fd);
+	return is_ours;
+}
+
+int registry_append(struct registry *r, struct session *s, int64_t offset,
+		    const struct http_body *body, struct error *e)
+{
+	char range[48];
+	/* Neither "bytes " nor a total: some registries refuse them. */
+	snprintf(range, sizeof range, "%" PRId64 "-%" PRId64, offset, offset + body->size - 1);
+	struct http_request q = {.method = "PATCH",
+				 .url = s->location,
+				 .content_type = BLOB_TYPE,
+				 .content_range = range,
+				 .body = body};
+	if (http_send(r->http, &q, &r->response, e))
+		return -1;
+	if (!answer_is_success(&r->response))
+		return answer_refused("PATCH", &r->response, e);
+	return move_session(r, s, "PATCH", e);
+}
+
+int registry_commit(struct registry *r, struct session *s, const struct digest *d,
+		    const struct http_body *body, bool *is_ambiguous, struct error *e)
+{
+	char url[LOCATION_SIZE];
+	struct http_request q = {.method = "PUT", .url = url, .content_type = BLOB_TYPE, .body = body};
+	*is_ambiguous = false;
+	if (location_append_digest(s->location, d, url, e))
+		return -1;
+	if (http_send(r->http, &q, &r->response, e)) {
+		*is_ambiguous = e->status == STATUS_TEMPORARY;
+		return -1;
+	}
+	int status = r->response.status;
+	if (answer_is_success(&r->response) && !answer_is_html(&r->response))
+		return 0;
+	*is_ambiguous = status == 404 || status == 416 || status >= 500;
+	return answer_refused("PUT", &r->response, e);
+}
+
+static bool is_digest(const char *header, const struct digest *d)
+{
+	return strcmp(header, d->text) == 0;
+}
+
+static int head_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
+			 struct error *e)
+{
+	struct http_request q = {.method = "HEAD", .accept = m->media_type};
+	char tail[160];
+	snprintf(tail, sizeof tail, "manifests/%s", name);
+	return ask_repository(r, &q, tail, e);
+}
+
+int registry_has_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
+			  struct error *e)
+{
+	if (head_manifest(r, name, m, e))
+		return -1;
+	return answer_is_success(&r->response) && is_digest(r->response.content_digest, &m->digest);
+}
+
+/* After a PUT whose answer did not name a digest: a web server that says 200 to everything is no
+ * registry. */
+static int verify_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
+			   struct error *e)
+{
+	const struct http_response *a = &r->response;
+	if (head_manifest(r, name, m, e))
+		return -1;
+	if (!answer_is_success(a))
+		return answer_failed("HEAD", a, "the manifest is not there after its PUT", e);
+	if (*a->content_digest ? is_digest(a->content_digest, &m->digest)
+			       : strncmp(a->content_type, m->media_type, strlen(m->media_type)) == 0)
+		return 0;
+	return answer_failed("HEAD", a, "another manifest than the one that was put", e);
+}
+
+static int64_t read_manifest(void *context, int64_t offset, void *data, size_t len,
+			     struct error *e)
+{
+	const struct manifest_bytes *m = context;
+	(void)e;
+	memcpy(data, m->data + offset, len);
+	return (int64_t)len;
+}
+
+int registry_put_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
+			  struct error *e)
+{
+	struct manifest_bytes copy = *m;
+	struct http_body body = {
+		.size = (int64_t)m->len, .read = read_manifest, .context = &copy};
+	struct http_request q = {.method = "PUT", .content_type = m->media_type, .body = &body};
+	const struct http_response *a = &r->response;
+	char tail[160], why[200];
+	snprintf(tail, sizeof tail, "manifests/%s", name);
+	if (ask_repository(r, &q, tail, e))
+		return -1;
+	if (!answer_is_success(a))
+		return answer_refused("PUT", a, e);
+	if (!*a->content_digest)
+		return verify_manifest(r, name, m, e);
+	if (is_digest(a->content_digest, &m->digest))
+		return 0;
+	snprintf(why, sizeof why, "stored as %.80s instead of %s", a->content_digest,
+		 m->digest.text);
+	return answer_failed("PUT", a, why, e);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registry: the verbs of the OCI distribution spec for one repository, one request each. Knows the
+ * shapes of answers; does not retry, split or decide (upload does).
+ *
+ * Functions return 0, or -1 with E naming the request and the answer: STATUS_DENIED for 401 and 403,
+ * STATUS_TEMPORARY for 408, 429, 5xx and a peer that could not be reached or went away,
+ * STATUS_INTERRUPTED, else STATUS_FAILED. All of them block. */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+
+#include "digest.h"
+#include "error.h"
+#include "http.h"
+#include "location.h"
+#include "reference.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A private directory that programs of one run share, may be unset: "scheme.<host>" says how a
+ * loopback registry is spoken to, "session" holds an upload session that is open already. */
+#define REGISTRY_SHARED_ENV "COG_TOKEN_DIR"
+
+struct registry {
+	struct http *http;
+	struct http_response response; /* of the last request */
+	struct reference repository;
+	const char *shared_dir; /* borrowed from the environment; NULL when unset */
+	bool is_https;
+	bool is_scheme_known; /* else a loopback host, where https is tried first */
+	bool has_warned;      /* of http:// Locations */
+};
+
+/* An upload session. */
+struct session {
+	char location[LOCATION_SIZE];  /* for the next request; replaced by every answer that has one */
+	int64_t chunk_min, chunk_max; /* announced, bytes; 0: not */
+};
+
+/* Makes R ready; asks nothing of the network. */
+int registry_open(struct registry *r, const struct reference *repository, struct error *e);
+
+/* Accepts a zeroed R. */
+void registry_release(struct registry *r);
+
+/* GET /v2/: whether there is a registry at all. It may want credentials. STATUS_FAILED when
+ * something else answers. */
+int registry_ping(struct registry *r, struct error *e);
+
+/* 1 when the blob is there, 0 when it is not or the registry does not tell (it may refuse HEAD and
+ * take the upload), -1. A redirect to a store means that it is there and is not followed (the
+ * URL may be signed for GET alone); one to another /v2/ is. */
+int registry_has_blob(struct registry *r, const struct digest *d, struct error *e);
+
+/* POST: opens an upload session. */
+int registry_start(struct registry *r, struct session *s, struct error *e);
+
+/* DELETE: gives a session up. Registries purge those that are left, so a failure is none. */
+void registry_cancel(struct registry *r, const struct session *s);
+
+/* Puts a session where another program of this run finds it. Returns 0 when nothing is shared: the
+ * session stays the caller's; 1 when it was put; -1. */
+int registry_share(const struct registry *r, const struct session *s, struct error *e);
+
+/* Takes the session that was put there for this repository. Returns whether there was one; only one
+ * program gets it. */
+bool registry_take(const struct registry *r, struct session *s);
+
+/* PATCH: BODY, not empty, at OFFSET of the blob. */
+int registry_append(struct registry *r, struct session *s, int64_t offset,
+		    const struct http_body *body, struct error *e);
+
+/* PUT: ends the session; what was sent, and then BODY (NULL: nothing), becomes the blob. After -1
+ * *IS_AMBIGUOUS says that the blob may be there all the same. */
+int registry_commit(struct registry *r, struct session *s, const struct digest *d,
+		    const struct http_body *body, bool *is_ambiguous, struct error *e);
+
+/* HEAD and PUT of a manifest, NAME being a tag or a digest. The answer to the first is 1 when NAME is
+ * the manifest D, 0 when it is not or the registry does not tell. The second checks the digest that
+ * the registry says it stored, and asks with HEAD when it says none. */
+struct manifest_bytes {
+	const char *data;
+	size_t len;
+	const char *media_type;
+	struct digest digest;
+};
+int registry_has_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
+			  struct error *e);
+int registry_put_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
+			  struct error *e);
+
+#endif

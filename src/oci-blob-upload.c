@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oci-blob-upload: blobs of a layout into a registry, one after another over one connection. Several
+ * of it share a queue: a FIFO of lines of one length, so that one read(2) takes one line:
+ *
+ *	sha256:<64 hex digits>\n	a blob
+ *	-----------(71)--------\n	the end, once for each uploader (a held-open FIFO has no EOF)
+ */
+#include "event.h"
+#include "json.h"
+#include "layout.h"
+#include "program.h"
+#include "reference.h"
+#include "registry.h"
+#include "upload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_LEN (DIGEST_TEXT_LEN + 1) /* of the queue */
+#define RECORD_MAX (64 * 1024)	       /* bytes of a line on stdin */
+
+static const char usage[] =
+	"usage: oci-blob-upload [-v] [-q FIFO] DIR REPO [DIGEST...]\n"
+	"Uploads blobs of the OCI layout DIR to REPO (registry/repository). Without DIGEST, reads\n"
+	"digests or blob records, one a line, from stdin.\n"
+	"\n"
+	"  -q, --queue FIFO  take digests from a queue shared with other uploaders\n"
+	"  -v, --verbose     trace requests and answers on stderr\n"
+	"  -h, --help        print this and exit\n"
+	"  -V, --version     print the version and exit\n"
+	"\n"
+	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
+	"go in chunks.\n";
+
+static const struct option options[] = {
+	{"queue", required_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
+
+struct uploader {
+	const char *dir;
+	struct layout layout;
+	bool is_layout_open;
+	struct registry registry;
+	struct reference repository;
+	struct upload_limits limits;
+	struct digest *seen;
+	size_t seen_count, seen_capacity;
+	bool tells_phase; /* cog-push does that for uploaders on a queue */
+};
+
+/* Remembers D. Returns 1 when it was seen before, 0, or -1. */
+static int remember(struct uploader *u, const struct digest *d, struct error *e)
+{
+	for (size_t i = 0; i < u->seen_count; i++)
+		if (digest_equal(&u->seen[i], d))
+			return 1;
+	if (u->seen_count == u->seen_capacity) {
+		size_t capacity = u->seen_capacity ? 2 * u->seen_capacity : 64;
+		struct digest *seen = realloc(u->seen, capacity * sizeof *seen);
+		if (!seen)
+			return error_errno(e, "memory");
+		u->seen = seen;
+		u->seen_capacity = capacity;
+	}
+	u->seen[u->seen_count++] = *d;
+	return 0;
+}
+
+/* Opened late: in a pipe, the converter makes it before it announces the first blob. */
+static int need_layout(struct uploader *u, struct error *e)
+{
+	if (!u->is_layout_open && layout_open(&u->layout, u->dir, e))
+		return -1;
+	u->is_layout_open = true;
+	return 0;
+}
+
+static int upload(struct uploader *u, const struct digest *d, struct error *e)
+{
+	int64_t size;
+	int seen = remember(u, d, e);
+	if (seen)
+		return seen < 0 ? -1 : 0;
+	if (need_layout(u, e))
+		return -1;
+	int fd = layout_open_blob(&u->layout, d, -1, e);
+	if (fd < 0)
+		return -1;
+	size = lseek(fd, 0, SEEK_END);
+	struct upload_blob blob = {.digest = d, .fd = fd, .size = size};
+	int rc = -1;
+	if (size < 0)
+		error_errno(e, "blob %s", d->text);
+	else if (!u->tells_phase || event_phase(PHASE_PUSHING, e) == 0)
+		rc = upload_blob(&u->registry, &u->limits, &blob, e);
+	u->tells_phase = false;
+	close(fd);
+	return rc;
+}
+
+static int upload_operands(struct uploader *u, char **digests, struct error *e)
+{
+	for (; *digests; digests++) {
+		struct digest d;
+		(void)digest_parse(&d, *digests); /* main has checked them */
+		if (upload(u, &d, e))
+			return -1;
+	}
+	return 0;
+}
+
+/* Reads like read(2), but ends on a signal however it comes, and waits where FD does not block. */
+static ssize_t wait_read(int fd, const char *name, void *data, size_t len, struct error *e)
+{
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		/* The time-out is for a signal that comes between the question and poll(). */
+		if (!program_is_interrupted())
+			(void)poll(&p, 1, 500);
+		if (program_is_interrupted())
+			return program_interrupted(e);
+		if (!p.revents)
+			continue;
+		ssize_t n = read(fd, data, len);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR && errno != EAGAIN)
+			return error_errno(e, "%s", name);
+	}
+}
+
+static int upload_queue(struct uploader *u, const char *fifo, struct error *e)
+{
+	char line[LINE_LEN + 1];
+	struct digest d;
+	ssize_t n;
+	int rc = -1;
+	int fd = open(fifo, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return program_is_interrupted() ? program_interrupted(e) : error_errno(e, "%s", fifo);
+	/* Another uploader may take the line between poll() and read(). */
+	if (fcntl(fd, F_SETFL, O_NONBLOCK)) {
+		error_errno(e, "%s", fifo);
+		goto out;
+	}
+	while ((n = wait_read(fd, fifo, line, LINE_LEN, e)) > 0) {
+		line[n] = '\0';
+		if (n == LINE_LEN && strspn(line, "-") == LINE_LEN - 1)
+			break;
+		if (n == LINE_LEN)
+			line[LINE_LEN - 1] = '\0';
+		if (digest_parse(&d, line)) {
+			error_set(e, STATUS_DATA, "%s: not a line of a queue: '%.80s'", fifo, line);
+			goto out;
+		}
+		if (upload(u, &d, e))
+			goto out;
+	}
+	rc = n < 0 ? -1 : 0;
+out:
+	close(fd);
+	return rc;
+}
+
+/* The digest that a record names, if it is that of a layer or config: manifests go last, through
+ * oci-manifest-put. Returns 1, 0 for what is passed over, or -1. */
+static int read_record(const char *line, size_t len, struct digest *d, struct error *e)
+{
+	json_t *root = json_parse("stdin", line, len, e);
+	if (!root)
+		return -1;
+	const char *event = json_text(root, "event");
+	const char *kind = json_text(root, "kind");
+	int rc = event && strcmp(event, "blob") == 0 &&
+		 !(kind && (strcmp(kind, "manifest") == 0 || strcmp(kind, "index") == 0));
+	if (rc && digest_parse(d, json_text(root, "digest")))
+		rc = error_set(e, STATUS_DATA, "stdin: a blob record without a sha256 digest");
+	json_decref(root);
+	return rc;
+}
+
+static int upload_line(struct uploader *u, char *line, size_t len, struct error *e)
+{
+	struct digest d;
+	if (len && line[len - 1] == '\r')
+		line[--len] = '\0';
+	if (len == 0)
+		return 0;
+	int rc = 1;
+	if (*line == '{')
+		rc = read_record(line, len, &d, e);
+	else if (digest_parse(&d, line))
+		rc = error_set(e, STATUS_DATA, "stdin: neither a digest nor a record: '%.80s'", line);
+	return rc > 0 ? upload(u, &d, e) : rc;
+}
+
+static int upload_stdin(struct uploader *u, struct error *e)
+{
+	static char text[RECORD_MAX + 1];
+	size_t len = 0;
+	for (;;) {
+		ssize_t n = wait_read(STDIN_FILENO, "stdin", text + len, RECORD_MAX - len, e);
+		if (n < 0)
+			return -1;
+		len += (size_t)n;
+		text[len] = '\0';
+		char *line = text, *end;
+		while ((end = memchr(line, '\n', len - (size_t)(line - text)))) {
+			*end = '\0';
+			if (upload_line(u, line, (size_t)(end - line), e))
+				return -1;
+			line = end + 1;
+		}
+		len -= (size_t)(line - text);
+		if (n == 0)
+			return upload_line(u, line, len, e);
+		if (len == RECORD_MAX)
+			return error_set(e, STATUS_DATA, "stdin: a line of more than %d bytes",
+					 RECORD_MAX);
+		memmove(text, line, len);
+	}
+}
+
+static int read_limits(struct upload_limits *l, struct error *e)
+{
+	const char *name = program_env("COG_PUSH_CHUNK_SIZE") ? "COG_PUSH_CHUNK_SIZE"
+							      : "COG_PUSH_DEFAULT_CHUNK_SIZE";
+	*l = (struct upload_limits){.chunk = UPLOAD_CHUNK_BYTES,
+				    .threshold = UPLOAD_THRESHOLD_BYTES};
+	if (program_env_number(name, 1, &l->chunk, e))
+		return -1;
+	return program_env_number("COG_PUSH_MULTIPART_THRESHOLD", 1, &l->threshold, e);
+}
+
+/* OPERANDS: DIR, REPO, digests. */
+static void run(struct uploader *u, const char *fifo, char **operands, struct error *e)
+{
+	u->dir = operands[0];
+	if (registry_open(&u->registry, &u->repository, e))
+		goto out;
+	int rc = fifo	       ? upload_queue(u, fifo, e)
+		 : operands[2] ? upload_operands(u, operands + 2, e)
+			       : upload_stdin(u, e);
+	if (rc == 0)
+		(void)need_layout(u, e);
+out:
+	registry_release(&u->registry);
+	layout_release(&u->layout);
+	free(u->seen);
+}
+
+static int check_operands(struct uploader *u, const char *fifo, char **operands, int count,
+			  struct error *e)
+{
+	if (count < 2)
+		return error_set(e, STATUS_USAGE, "expected DIR REPO [DIGEST...]");
+	if (fifo && count > 2)
+		return error_set(e, STATUS_USAGE, "--queue goes without digests as operands");
+	if (reference_parse(&u->repository, operands[1], e))
+		return -1;
+	if (*u->repository.tag || digest_is_set(&u->repository.digest))
+		return error_set(e, STATUS_USAGE, "'%s': a repository has no tag and no digest",
+				 operands[1]);
+	for (int i = 2; i < count; i++) {
+		struct digest d;
+		if (digest_parse(&d, operands[i]))
+			return error_set(e, STATUS_USAGE, "'%.100s': not a sha256 digest",
+					 operands[i]);
+	}
+	return read_limits(&u->limits, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}}};
+	struct error e = {0};
+	const char *fifo = NULL;
+	int option;
+
+	program_init("oci-blob-upload");
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "q:vhV", options, NULL)) != -1) {
+		switch (option) {
+		case 'q':
+			fifo = optarg;
+			break;
+		case 'v':
+			program_set_verbose();
+			break;
+		case 'h':
+			return program_help(usage);
+		case 'V':
+			return program_version();
+		default:
+			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
+				  argv[optind - 1]);
+			return program_usage(&e);
+		}
+	}
+	if (check_operands(&u, fifo, argv + optind, argc - optind, &e))
+		return program_usage(&e);
+	u.tells_phase = !fifo;
+	run(&u, fifo, argv + optind, &e);
+	return program_fail(&e, true);
+}

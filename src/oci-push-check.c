@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oci-push-check: is the registry there, and may we push? Only an upload session proves the right to
+ * push; it is left for the first uploader where programs of a run share a directory. */
+#include "program.h"
+#include "reference.h"
+#include "registry.h"
+
+#include <getopt.h>
+#include <string.h>
+
+static const char usage[] =
+	"usage: oci-push-check [-v] REPO\n"
+	"Checks that the registry of REPO (registry/repository) is there and lets us push.\n"
+	"\n"
+	"  -v, --verbose  trace requests and answers on stderr\n"
+	"  -h, --help     print this and exit\n"
+	"  -V, --version  print the version and exit\n";
+
+static const struct option options[] = {
+	{"help", no_argument, NULL, 'h'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
+
+static int check(const struct reference *repository, struct error *e)
+{
+	struct registry r;
+	struct session s;
+	int rc = -1;
+	if (registry_open(&r, repository, e) || registry_ping(&r, e) || registry_start(&r, &s, e))
+		goto out;
+	rc = registry_share(&r, &s, e);
+	if (rc == 0)
+		registry_cancel(&r, &s);
+out:
+	registry_release(&r);
+	return rc < 0 ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct reference repository;
+	struct error e = {0};
+	int option;
+
+	program_init("oci-push-check");
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
+		switch (option) {
+		case 'v':
+			program_set_verbose();
+			break;
+		case 'h':
+			return program_help(usage);
+		case 'V':
+			return program_version();
+		default:
+			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
+				  argv[optind - 1]);
+			return program_usage(&e);
+		}
+	}
+	if (argc - optind != 1) {
+		error_set(&e, STATUS_USAGE, "expected one operand: REPO");
+		return program_usage(&e);
+	}
+	if (reference_parse(&repository, argv[optind], &e))
+		return program_usage(&e);
+	if (*repository.tag || digest_is_set(&repository.digest)) {
+		error_set(&e, STATUS_USAGE, "'%s': a repository has no tag and no digest",
+			  argv[optind]);
+		return program_usage(&e);
+	}
+	(void)check(&repository, &e);
+	return program_fail(&e, false);
+}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+load helper
+load layout
+
+@test "a registry that takes uploads passes, silently, and no session is left" {
+	start_registry
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 0 ]
+	[ -z "$output$stderr" ]
+	[ "$(requests '[.method, .path] | join(" ")' | tr -d '"')" = "GET /v2/
+POST /v2/a/b/blobs/uploads/
+DELETE /v2/a/b/blobs/upload/u1" ]
+}
+
+@test "a registry that refuses DELETE passes too" {
+	start_registry --fail DELETE:1:401
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 0 ]
+	[ -z "$output$stderr" ]
+}
+
+@test "with a shared directory session and scheme stay there" {
+	start_registry
+	mkdir -m 700 tokens
+	COG_TOKEN_DIR=$WORLD/tokens try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 0 ]
+	[ "$(cat "tokens/scheme.$REGISTRY")" = http ]
+	[ "$(head -n 1 tokens/session)" = "$REGISTRY/a/b" ]
+	[ "$(requests 'select(.method == "DELETE")')" = "" ]
+	COG_TOKEN_DIR=$WORLD/nowhere try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 0 ]
+}
+
+@test "the scheme in the shared directory holds for loopback alone" {
+	mkdir -m 700 tokens
+	printf http >tokens/scheme.name.invalid
+	COG_TOKEN_DIR=$WORLD/tokens try oci-push-check name.invalid/a/b
+	[ "$status" -eq 75 ]
+	[[ $stderr == *"https://name.invalid/v2/"* ]]
+}
+
+@test "no credentials: not allowed" {
+	start_registry --401
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 77 ]
+	[[ $stderr == "oci-push-check: POST http://$REGISTRY/v2/a/b/blobs/uploads/: 401"* ]]
+	[[ $stderr == *"authentication required"* ]]
+	has_one_line "$stderr"
+}
+
+@test "a registry that lets us look but not push: not allowed" {
+	start_registry --fail POST:1:403
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 77 ]
+	[[ $stderr == *POST*403* ]]
+}
+
+@test "what is not a registry is called so" {
+	start_registry --html
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "oci-push-check: GET http://$REGISTRY/v2/: not a registry"* ]]
+	start_registry --not-found
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "oci-push-check: GET http://$REGISTRY/v2/: not a registry"* ]]
+	has_one_line "$stderr"
+}
+
+@test "an unknown repository is a failure that says which" {
+	start_registry --fail POST:1:404
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"/v2/a/b/"*404* ]]
+}
+
+@test "nobody at the port, no such host: try again" {
+	try oci-push-check "$NOBODY/a/b"
+	[ "$status" -eq 75 ]
+	[[ $stderr == *"https://$NOBODY/v2/"*refused* ]]
+	try oci-push-check name.invalid/a/b
+	[ "$status" -eq 75 ]
+	[[ $stderr == *"https://name.invalid/v2/"*resolve* ]]
+}
+
+@test "a server that fails: try again" {
+	start_registry --fail GET:1:503
+	try oci-push-check "$REGISTRY/a/b"
+	[ "$status" -eq 75 ]
+	[[ $stderr == *503* ]]
+}
+
+@test "a certificate that nobody trusts is refused, and nothing goes in the clear" {
+	make_certificate
+	start_registry --tls "$CERT" "$KEY"
+	try oci-push-check "localhost:${REGISTRY#*:}/a/b"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *certificate* ]]
+	[ ! -s "$REGISTRY_LOG" ]
+	SSL_CERT_FILE=$CERT try oci-push-check "localhost:${REGISTRY#*:}/a/b"
+	[ "$status" -eq 0 ]
+}
+
+@test "wrong usage" {
+	for line in "" "a b" "host.example/a:tag" "host.example/A" "https://host.example/a" "-x host.example/a"; do
+		# shellcheck disable=SC2086
+		try oci-push-check $line
+		[ "$status" -eq 2 ]
+		has_one_line "$stderr"
+	done
+}
