@@ -240,6 +240,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.drop()
             raise Refused(status, "UNKNOWN", "a fault as ordered")
         if options.redirect and not self.url_path.startswith("/moved/"):
+            self.read_body(lambda block: None)
             self.answer(options.redirect, {"Location": "/moved" + self.path})
             raise Answered()
         if self.url_path.startswith("/moved/"):
