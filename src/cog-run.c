@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cog-run: runs a script of many processes so that it ends as one, whatever happens. It makes the run
+ * directory, tells the command by the environment what the run's programs share, prints the cause of
+ * a failure and returns its status. It knows nothing of images.
+ *
+ * After status 75 the directory "layout" in the run directory is kept as $COG_RUN_KEEP if the
+ * command left a file "resume", whose text says how to go on. */
+#include "event.h"
+#include "file.h"
+#include "program.h"
+#include "supervise.h"
+#include "workdir.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME "cog-run"
+#define PREFIX "cog-push-"
+
+static const char usage[] =
+	"usage: cog-run [-jv] COMMAND [ARG...]\n"
+	"Runs COMMAND in a run directory of its own (COG_RUN_DIR); however it ends, no process and no\n"
+	"file of it stays. What the programs of a run share is described in cog-pipeline(7).\n"
+	"\n"
+	"  -j, --json     also write the cause of a failure as an error record on stdout\n"
+	"  -v, --verbose  say what is done\n"
+	"  -h, --help     print this and exit\n"
+	"  -V, --version  print the version and exit\n";
+
+struct run {
+	const char *name; /* of the command, for lines about the run as a whole */
+	char parent[PATH_MAX]; /* the absolute path where run directories are */
+	int parent_fd;
+	struct workdir dir;
+};
+
+/* A closed 0, 1 or 2 would become a pipe or a file of ours. Nothing can be written to what stands
+ * in for a closed stdout: its loss is an error; that of stderr is not. */
+static void open_standard(void)
+{
+	static const int modes[] = {O_RDONLY, O_RDONLY, O_RDWR};
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", modes[fd]);
+}
+
+/* Sets NAME to "<parent>/<run directory><SUFFIX>". */
+static void export_path(const struct run *r, const char *name, const char *suffix)
+{
+	char path[PATH_MAX + WORKDIR_NAME_SIZE + 16];
+	snprintf(path, sizeof path, "%s/%s%s", r->parent, r->dir.name, suffix);
+	setenv(name, path, 1);
+}
+
+/* The name for a kept layout is made of the run directory's, which no other run has. */
+static void keep_path(const struct run *r, char *path, size_t size)
+{
+	const char *dot = strchr(r->dir.name, '.');
+	snprintf(path, size, "%s/" PREFIX "layout%s", r->parent, dot ? dot : "");
+}
+
+/* A token directory that the user chose stays; one of a run that we are part of does not. */
+static int export_tokens(const struct run *r, struct error *e)
+{
+	const char *outer = program_env("COG_RUN_DIR"), *tokens = program_env("COG_TOKEN_DIR");
+	if (tokens && !(outer && strncmp(tokens, outer, strlen(outer)) == 0))
+		return 0;
+	if (mkdirat(r->dir.fd, "tokens", 0700))
+		return error_errno(e, "create directory tokens");
+	export_path(r, "COG_TOKEN_DIR", "/tokens");
+	return 0;
+}
+
+static int make_directory(struct run *r, struct error *e)
+{
+	const char *parent = program_env("TMPDIR");
+	if (!realpath(parent ? parent : "/var/tmp", r->parent))
+		return error_errno(e, "TMPDIR %s", parent ? parent : "/var/tmp");
+	r->parent_fd = open(r->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->parent_fd < 0)
+		return error_errno(e, "TMPDIR %s", r->parent);
+	char prefix[32], number[24], path[PATH_MAX + WORKDIR_NAME_SIZE + 16];
+	snprintf(prefix, sizeof prefix, PREFIX "%lu.", (unsigned long)geteuid());
+	struct error why = {0};
+	if (workdir_init(&r->dir, r->parent_fd, prefix, &why))
+		return error_set(e, why.status, "in %s: %.300s", r->parent, why.text);
+	if (export_tokens(r, e))
+		return -1;
+	export_path(r, "COG_RUN_DIR", "");
+	keep_path(r, path, sizeof path);
+	setenv("COG_RUN_KEEP", path, 1);
+	snprintf(number, sizeof number, "%ld", (long)getpid());
+	setenv("COG_RUN_PID", number, 1);
+	return 0;
+}
+
+static void say(const char *name, const char *what, const char *text)
+{
+	char line[2 * PATH_MAX];
+	struct error ignored = {0};
+	snprintf(line, sizeof line - 1, "%s%s%s", name, what, text);
+	error_clean(line);
+	strcat(line, "\n");
+	(void)file_write(STDERR_FILENO, "stderr", line, strlen(line), &ignored);
+}
+
+/* After a temporary failure: keeps the layout, says how to go on. */
+static void keep_layout(const struct run *r)
+{
+	char path[PATH_MAX + WORKDIR_NAME_SIZE + 16];
+	struct buffer text;
+	struct error ignored = {0};
+	buffer_init(&text, PATH_MAX);
+	if (file_read(r->dir.fd, "resume", &text, &ignored) == 0 && text.len) {
+		text.data[strcspn(text.data, "\n")] = '\0';
+		keep_path(r, path, sizeof path);
+		(void)renameat(r->dir.fd, "layout", AT_FDCWD, path);
+		say(r->name, ": to go on: ", text.data);
+	}
+	buffer_release(&text);
+}
+
+static int run(char **argv, bool is_nohup, bool is_recorded)
+{
+	const char *slash = strrchr(*argv, '/');
+	struct run r = {.name = slash ? slash + 1 : *argv, .parent_fd = -1};
+	struct supervisor s = {.name = r.name, .dir = &r.dir, .life_fd = -1, .report_fd = -1};
+	struct error e = {0};
+	int status;
+	r.dir.fd = r.dir.lock_fd = -1;
+	if (make_directory(&r, &e) || supervisor_start(&s, argv, is_nohup, &e)) {
+		status = program_fail(&e, is_recorded);
+	} else {
+		if (supervisor_wait(&s, &e) && *e.text) {
+			struct error ignored;
+			if (is_recorded)
+				(void)event_error(&e, NULL, &ignored);
+			say("", "", e.text);
+		}
+		if (e.status == STATUS_TEMPORARY)
+			keep_layout(&r);
+		status = (int)e.status;
+	}
+	workdir_release(&r.dir);
+	supervisor_release(&s);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"help", no_argument, NULL, 'h'},
+		{"json", no_argument, NULL, 'j'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	struct error e = {0};
+	struct sigaction hangup;
+	bool is_recorded = false;
+	int option;
+	open_standard();
+	sigaction(SIGHUP, NULL, &hangup);
+	program_init(NAME);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+hjvV", options, NULL)) != -1) {
+		switch (option) {
+		case 'h':
+			return program_help(usage);
+		case 'V':
+			return program_version();
+		case 'j':
+			is_recorded = true;
+			break;
+		case 'v':
+			program_set_verbose();
+			break;
+		default:
+			error_set(&e, STATUS_USAGE, "unknown option %s", argv[optind - 1]);
+			return program_usage(&e);
+		}
+	}
+	if (optind == argc) {
+		error_set(&e, STATUS_USAGE, "expected COMMAND");
+		return program_usage(&e);
+	}
+	return run(argv + optind, hangup.sa_handler == SIG_IGN, is_recorded);
+}

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+load helper
+
+@test "every unit test passes" {
+	for source in "$ROOT"/tests/unit/*.c; do
+		name=$(basename "$source" .c)
+		try "$ROOT/build/unit/$name"
+		[ "$status" -eq 0 ] || {
+			echo "failed: $name"
+			return 1
+		}
+	done
+}
