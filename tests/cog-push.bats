@@ -1,0 +1,584 @@
+# SPDX-License-Identifier: Apache-2.0
+load helper
+load processes
+
+setup() {
+	own_world
+	export DOCKER20=sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad
+}
+
+# fake_engine NAME: an engine with one image, example.com/team/fixture:v1, whose ID is in the file
+# id; what it was called with is in the file calls. $SAVED is the tar that it saves.
+fake_engine() {
+	mkdir -p engines
+	cat >"engines/$1" <<-'END'
+		#!/bin/sh
+		echo "${0##*/} $*" >>"$WORLD/calls"
+		case $1 in
+		image)
+			for last; do :; done
+			case $last in
+			absent) echo "Error: No such image: absent" >&2; exit 1 ;;
+			esac
+			case $* in
+			*RepoDigests*) printf '%s@sha256:%064d\n' example.com/team/fixture 1 127.0.0.1/x/y 2 ;;
+			*) echo "sha256:0123456789abcdef ${SIZE:-1000}" ;;
+			esac
+			;;
+		save) eval "${SAVE:-cat \"\$SAVED\"}" ;;
+		tag) ;;
+		push) eval "${PUSH:-echo pushing layers}" ;;
+		*) exit 1 ;;
+		esac
+	END
+	chmod +x "engines/$1"
+	export WORLD SAVED=$DATA/docker20.tar
+	PATH=$WORLD/engines:$PATH
+}
+
+# puts: the blobs and manifests that were put, in order.
+blob_puts() {
+	requests 'select(.method == "PUT" and (.path | contains("/blobs/")) and .status == 201) | .path'
+}
+
+manifest_puts() {
+	requests 'select(.method == "PUT" and (.path | contains("/manifests/")) and .status == 201) | .path'
+}
+
+left_in_tmp() {
+	ls -A "$TMPDIR"
+}
+
+# --- Sources -------------------------------------------------------------------------------------
+
+@test "a tar file is pushed: the reference by digest on stdout, a line a blob on stderr, nothing left" {
+	start_registry
+	try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ "$(grep -cE '^sha256:[0-9a-f]{12}  [0-9.]+ k?B  uploaded in [0-9.]+s$' <<<"$stderr")" -eq 5 ]
+	[ "$(wc -l <<<"$stderr")" -eq 5 ]
+	[ "$(manifest_puts)" = '"/v2/a/b/manifests/v1"' ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "a saved image on stdin is pushed" {
+	start_registry
+	try cog-push - "$REGISTRY/a/b:v1" <"$DATA/docker20.tar"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "a file and a layout need no slash, and names may hold spaces and quotes" {
+	start_registry
+	cp "$DATA/docker20.tar" "it's a tar"
+	try cog-push --layout "my layout" "it's a tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	try cog-push "my layout" "$REGISTRY/a/b:v2"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ "$(grep -c exists <<<"$stderr")" -eq 5 ]
+}
+
+@test "an image of docker is saved by its ID and pushed under its name" {
+	start_registry
+	fake_engine docker
+	try cog-push "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ "$(tail -n 1 calls)" = "docker save sha256:0123456789abcdef" ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "podman is asked for the image when docker doesn't know it, or alone with --engine" {
+	start_registry
+	fake_engine docker
+	fake_engine podman
+	sed -i 's/^absent)/*)/' engines/docker
+	try cog-push fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(tail -n 1 calls)" = "podman save --format docker-archive sha256:0123456789abcdef" ]
+	rm calls
+	try cog-push -e podman fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c docker\  calls)" -eq 0 ]
+}
+
+@test "every fixture with one image is pushed" {
+	start_registry
+	for tar in docker20-untagged docker26 docker26-containerd podman5-docker-archive \
+		podman5-oci-archive skopeo-zstd-oci-archive docker26-containerd-sparse crane-save; do
+		try cog-push "$DATA/$tar.tar" "$REGISTRY/a/b:$tar"
+		[ "$status" -eq 0 ]
+		[[ $output =~ ^"$REGISTRY/a/b@sha256:"[0-9a-f]{64}$ ]]
+	done
+	[ -z "$(left_in_tmp)" ]
+}
+
+# --- Names ---------------------------------------------------------------------------------------
+
+@test "several tags of one repository get a line each" {
+	start_registry
+	try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1" "$REGISTRY/a/b:v2"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20
+$REGISTRY/a/b@$DOCKER20" ]
+	[ "$(manifest_puts)" = '"/v2/a/b/manifests/v1"
+"/v2/a/b/manifests/v2"' ]
+}
+
+@test "references of several repositories are wrong usage, before anything is done" {
+	try cog-push "$DATA/docker20.tar" 127.0.0.1:1/a/b:v1 127.0.0.1:1/a/c:v1
+	[ "$status" -eq 2 ]
+	[[ $stderr == "cog-push: several REFs must be of one repository, not 127.0.0.1:1/a/b and 127.0.0.1:1/a/c"* ]]
+	has_one_line "$stderr"
+}
+
+@test "without REF a tar goes where its one name says, from a file, stdin or layout" {
+	start_registry
+	# of the same length, so that the tar stays whole
+	sed "s#example.com/team/fixture:v1#$REGISTRY/fixture:v01#g" "$DATA/docker26.tar" >named.tar
+	oci-from-dockertar -f named.tar named >/dev/null
+	try cog-push ./named
+	[ "$status" -eq 0 ]
+	[[ $output == "$REGISTRY/fixture@sha256:"* ]]
+	[ "$(manifest_puts)" = '"/v2/fixture/manifests/v01"' ]
+	for source in ./named.tar -; do
+		try cog-push --json "$source" <named.tar
+		[ "$status" -eq 0 ]
+		[ "$(jq -r 'select(.event == "manifest").ref' <<<"$output")" = "$REGISTRY/fixture:v01" ]
+		# a blob is announced once
+		[ "$(jq -r 'select(.event == "blob").digest' <<<"$output" | sort | uniq -d)" = "" ]
+	done
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "without REF a tar with several names, or none, is wrong usage with the list" {
+	try cog-push "$DATA/docker20-two-tags.tar"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"has several names, give REF: example.com/team/fixture:v1 fixture:latest "* ]]
+	try cog-push "$DATA/docker20-untagged.tar"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"has no full name, give REF"* ]]
+	has_one_line "$stderr"
+	fake_engine docker
+	try cog-push 0123456789ab
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"REF is needed"* ]]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "several images need -i, which selects one" {
+	start_registry
+	for source in - "$DATA/docker20-two-images.tar"; do
+		try cog-push "$source" "$REGISTRY/a/b:v1" <"$DATA/docker20-two-images.tar"
+		[ "$status" -eq 2 ]
+		[[ $stderr == *"holds several images, choose one with -i: example.com/team/fixture:v1 other:v2"* ]]
+	done
+	[ -z "$(manifest_puts)" ]
+	try cog-push -i example.com/team/fixture:v1 "$DATA/docker20-two-images.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	try cog-push -i nope "$DATA/docker20-two-images.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"no image 'nope'"* ]]
+	has_one_line "$stderr"
+}
+
+@test "a layout that holds other images too is reused, and this run's image is pushed" {
+	start_registry
+	oci-from-dockertar -f "$DATA/docker26.tar" d >/dev/null
+	try cog-push -l d "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+# --- Records -------------------------------------------------------------------------------------
+
+@test "with --json stdout has all records and stderr is empty" {
+	start_registry
+	fake_engine docker
+	try cog-push --json fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "" ]
+	[ "$(jq -s 'map(select(.event == "phase").phase) | sort | unique | join(" ")' <<<"$output")" = \
+		'"converting done exporting pushing"' ]
+	[ "$(jq -s 'map(select(.event == "phase").phase) | length' <<<"$output")" -eq 4 ]
+	[ "$(jq -s 'map(select(.event == "done")) | length' <<<"$output")" -eq 5 ]
+	[ "$(jq -r 'select(.event == "manifest").ref' <<<"$output")" = "$REGISTRY/a/b:v1" ]
+	[ "$(jq -r 'select(.event == "image").digest' <<<"$output")" = "$DOCKER20" ]
+	[ "$(tail -n 1 <<<"$output")" = '{"event":"phase","phase":"done"}' ]
+}
+
+@test "with --json a failure is one error record, the last, and one line on stderr" {
+	start_registry --fail PUT:1:403
+	try cog-push --json "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 77 ]
+	has_one_line "$stderr"
+	[ "$(jq -s 'map(select(.event == "error")) | length' <<<"$output")" -eq 1 ]
+	[ "$(tail -n 1 <<<"$output" | jq .status)" -eq 77 ]
+}
+
+# --- Overlap -------------------------------------------------------------------------------------
+
+@test "a layer is uploaded while the next is still being saved" {
+	start_registry
+	mkfifo tar
+	exec 8<>tar
+	begin cog-push - "$REGISTRY/a/b:v1" <tar
+	head -c 30000 "$DATA/docker20.tar" >&8
+	wait_for 20 has_blob_put
+	tail -c +30001 "$DATA/docker20.tar" >&8
+	exec 8>&-
+	finish
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+}
+
+has_blob_put() {
+	[ -n "$(blob_puts)" ]
+}
+
+@test "COG_PUSH_CONCURRENCY uploaders share the blobs" {
+	start_registry
+	COG_PUSH_CONCURRENCY=1 try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.path | contains("/blobs/")) | .connection' | sort -u | wc -l)" -le 2 ]
+	COG_PUSH_CONCURRENCY=32 try cog-push "$DATA/docker26.tar" "$REGISTRY/a/b:v2"
+	[ "$status" -eq 0 ]
+}
+
+# --- Failures ------------------------------------------------------------------------------------
+
+@test "wrong usage is one line and status 2" {
+	for arguments in "" "--nonsense x" "-e" "-e lxc x" "--layout= x" "-i" "'' x/y" "./a a/B!" "- '*'" \
+		"--layout d $DATA/../data/none/../x '' "; do
+		eval "try cog-push $arguments"
+		[ "$status" -eq 2 ]
+		[ "$output" = "" ]
+		has_one_line "$stderr"
+		[[ $stderr == "cog-push: "*"(try 'cog-push --help')" ]]
+	done
+}
+
+@test "a bad value in the environment is wrong usage that names the variable, before all else" {
+	for variable in COG_PUSH_CONCURRENCY=0 COG_PUSH_CONCURRENCY=x COG_PUSH_CONCURRENCY=9999 \
+		COG_PUSH_CHUNK_SIZE=-1 COG_PUSH_DEFAULT_CHUNK_SIZE=1k COG_PUSH_MULTIPART_THRESHOLD=00 \
+		COG_PUSH_OCI=yes; do
+		try env "$variable" cog-push ./absent 127.0.0.1:1/a/b:v1
+		[ "$status" -eq 2 ]
+		[[ $stderr == "cog-push: ${variable%%=*}: "* ]]
+		has_one_line "$stderr"
+	done
+	start_registry
+	try env COG_PUSH_CONCURRENCY= COG_PUSH_OCI= COG_PUSH_CHUNK_SIZE= cog-push "$DATA/docker20.tar" \
+		"$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+}
+
+@test "options may stand anywhere, together, and end with --" {
+	start_registry
+	try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1" -jv --image=example.com/team/fixture:v1
+	[ "$status" -eq 0 ]
+	jq -e . <<<"$output" >/dev/null
+	try cog-push -ld -- "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ -e d/index.json ]
+}
+
+@test "a registry that is not there is said before anything is saved" {
+	fake_engine docker
+	try cog-push fixture 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 75 ]
+	[[ $stderr == "oci-push-check: "*"Connection refused"* ]]
+	has_one_line "$stderr"
+	[ "$(grep -c save calls)" -eq 0 ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "an image, a file or an engine that is not there is said" {
+	fake_engine docker
+	try cog-push -e docker absent 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-push: image 'absent': docker: Error: No such image: absent" ]
+	try cog-push -e nerdctl absent 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-push: image 'absent': nerdctl is not installed" ]
+	try cog-push ./absent 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-push: ./absent: no such file or directory" ]
+	mkdir empty
+	start_registry
+	try cog-push ./empty "$REGISTRY/a/b:v1"
+	[ "$status" -eq 65 ]
+	has_one_line "$stderr"
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "an engine that dies while it saves is the cause, in its own words" {
+	start_registry
+	fake_engine docker
+	export SAVE='head -c 20000 "$SAVED"; echo "a warning" >&2; echo "Error: disk on fire" >&2; exit 3'
+	for _ in 1 2 3 4 5; do
+		try cog-push fixture "$REGISTRY/a/b:v1"
+		[ "$status" -eq 1 ]
+		[ "$(tail -n 1 <<<"$stderr")" = "cog-push: docker save: Error: disk on fire" ]
+		[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
+		[ -z "$(left_in_tmp)" ]
+	done
+	export SAVE='head -c 20000 "$SAVED"; kill -9 $$'
+	try cog-push fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[[ $(tail -n 1 <<<"$stderr") == "cog-push: docker save: "* ]]
+	[ -z "$(manifest_puts)" ]
+}
+
+@test "a tar that is cut off is bad input, and no manifest is put" {
+	start_registry
+	head -c 20000 "$DATA/docker20.tar" >cut.tar
+	for source in - ./cut.tar; do
+		try cog-push "$source" "$REGISTRY/a/b:v1" <cut.tar
+		[ "$status" -eq 65 ]
+		[[ $(tail -n 1 <<<"$stderr") == "oci-from-dockertar: "* ]]
+	done
+	[ -z "$(manifest_puts)" ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "an upload that is refused ends the run with its cause and status" {
+	start_registry --fail PUT:1:403
+	try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 77 ]
+	[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
+	[[ $(tail -n 1 <<<"$stderr") == "oci-blob-upload: "*403* ]]
+	[ -z "$(manifest_puts)" ]
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "after a temporary failure the layout is kept, and the command that is shown goes on from it" {
+	start_registry --fail PUT:1:503
+	try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 75 ]
+	[[ $(tail -n 1 <<<"$stderr") == "cog-push: to go on: cog-push "* ]]
+	[[ $(left_in_tmp) == cog-push-layout.* ]]
+	eval "try ${stderr##*to go on: }"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+}
+
+@test "a stdout that is full or closed is a failure" {
+	start_registry
+	try sh -c 'cog-push "$@" >/dev/full' x "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[[ $(tail -n 1 <<<"$stderr") == "cog-push: stdout: "*"No space left on device" ]]
+	try sh -c 'cog-push "$@" >&-' x "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	try sh -c 'cog-push "$@" >/dev/full' x --json "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	has_one_line "$stderr"
+	[ -z "$(left_in_tmp)" ]
+}
+
+@test "too little space is said before anything is converted" {
+	start_registry
+	fake_engine docker
+	SIZE=999999999999999 try cog-push fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "cog-push: $TMPDIR/"*" MiB free, up to 953674317 MiB needed: set TMPDIR or --layout to a larger disk" ]]
+	[ "$(grep -c save calls)" -eq 0 ]
+	[ ! -s "$REGISTRY_LOG" ]
+}
+
+# --- docker push ---------------------------------------------------------------------------------
+
+@test "COG_PUSH_OCI=0 is docker push at once" {
+	fake_engine docker
+	COG_PUSH_OCI=0 try cog-push example.com/team/fixture:v1
+	[ "$status" -eq 0 ]
+	[ "$output" = "example.com/team/fixture@sha256:$(printf '%064d' 1)" ]
+	[ "$stderr" = "pushing layers" ]
+	[ "$(grep -c tag calls)" -eq 0 ]
+	COG_PUSH_OCI=0 try cog-push fixture 127.0.0.1/x/y:v1
+	[ "$status" -eq 0 ]
+	[ "$output" = "127.0.0.1/x/y@sha256:$(printf '%064d' 2)" ]
+	grep -q "docker tag sha256:0123456789abcdef 127.0.0.1/x/y:v1" calls
+	grep -q "docker push 127.0.0.1/x/y:v1" calls
+	for arguments in "--json fixture" "-i x fixture" "-l d fixture" "-e podman fixture" "$DATA/docker20.tar"; do
+		fake_engine podman
+		# shellcheck disable=SC2086
+		COG_PUSH_OCI=0 try cog-push $arguments 127.0.0.1/x/y:v1
+		[ "$status" -eq 2 ]
+		[[ $(tail -n 1 <<<"$stderr") == "cog-push: COG_PUSH_OCI=0: "* ]]
+	done
+}
+
+@test "a docker push that fails says why" {
+	fake_engine docker
+	export PUSH='echo "denied: requested access" >&2; exit 1'
+	COG_PUSH_OCI=0 try cog-push fixture 127.0.0.1/x/y:v1
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-push: docker push: denied: requested access" ]
+	[ "$output" = "" ]
+}
+
+@test "COG_PUSH_OCI=1 falls back to docker push with a warning, but not after a refusal" {
+	fake_engine docker
+	COG_PUSH_OCI=1 try cog-push fixture 127.0.0.1:1/x/y:v1
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"Connection refused"*"cog-push: warning: falling back to docker push"* ]]
+	grep -q "docker push 127.0.0.1:1/x/y:v1" calls
+	[ -z "$(left_in_tmp)" ]
+	rm calls
+	start_registry --fail POST:9:403
+	COG_PUSH_OCI=1 try cog-push fixture "$REGISTRY/x/y:v1"
+	[ "$status" -eq 77 ]
+	has_one_line "$stderr"
+	[ "$(grep -c push calls)" -eq 0 ]
+}
+
+@test "COG_PUSH_OCI=1 is the OCI push when that works, and falls back for images of docker only" {
+	start_registry
+	fake_engine docker
+	COG_PUSH_OCI=1 try cog-push fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ "$(grep -c push calls)" -eq 0 ]
+	COG_PUSH_OCI=1 try cog-push "$DATA/docker20.tar" 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 75 ]
+	has_one_line "$stderr"
+}
+
+# --- However it ends -----------------------------------------------------------------------------
+
+# Points of a push at which it can be caught, each with a wait for it: the converter waits for the
+# rest of the tar; the registry takes its time for a blob; the engine saves for ever.
+begin_at() {
+	case $1 in
+	convert)
+		start_registry
+		mkfifo -m 600 "tar $2"
+		exec 8<>"tar $2"
+		begin cog-push - "$REGISTRY/a/b:v1" <"tar $2"
+		head -c 30000 "$DATA/docker20.tar" >&8
+		wait_for 20 has_blob_put
+		;;
+	upload)
+		start_registry --delay-put 30
+		begin cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+		wait_for 20 has_session
+		;;
+	save)
+		start_registry
+		fake_engine docker
+		export SAVE='touch "$WORLD/saving"; while :; do sleep 0.1; done'
+		rm -f saving
+		begin cog-push fixture "$REGISTRY/a/b:v1"
+		wait_for 20 test -e saving
+		;;
+	esac
+}
+
+has_session() {
+	[ "$(requests 'select(.method == "POST" and .status == 202)' | wc -l)" -ge 4 ]
+}
+
+interrupted_at() { # POINT SIGNAL
+	begin_at "$1" "$2"
+	kill -s "$2" "$RUN"
+	finish
+	exec 8>&-
+	[ "$status" -eq 130 ]
+	[ "$output" = "" ]
+	[ "$(grep -v '^sha256:' <<<"$stderr")" = "cog-push: interrupted" ]
+	is_clean
+}
+
+@test "INT, TERM and HUP while the image is read leave nothing and give 130" {
+	interrupted_at convert INT
+	interrupted_at convert TERM
+	interrupted_at convert HUP
+}
+
+@test "INT, TERM and HUP while blobs are uploaded leave nothing and give 130" {
+	interrupted_at upload INT
+	interrupted_at upload TERM
+	interrupted_at upload HUP
+}
+
+@test "INT, TERM and HUP while the engine saves leave nothing and give 130" {
+	interrupted_at save INT
+	interrupted_at save TERM
+	interrupted_at save HUP
+}
+
+@test "kill -9 at any point leaves no process and no file" {
+	for point in convert upload save; do
+		begin_at "$point" KILL
+		kill -9 "$RUN"
+		wait_for 15 is_clean
+		exec 8>&-
+	done
+}
+
+@test "kill -9 of the script or of an uploader ends the run" {
+	for victim in cog-push oci-blob-upload oci-from-dockertar; do
+		begin_at convert "$victim"
+		kill -9 "$(marked_as "$victim")"
+		finish
+		exec 8>&-
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"killed by signal 9"* || $stderr == *"ended with status"* ]]
+		is_clean
+	done
+}
+
+# marked_as NAME: a process of the run whose command is NAME, that is not the supervisor.
+marked_as() {
+	local file
+	for file in $(marked); do
+		if tr '\0' ' ' <"${file%environ}cmdline" | grep -q "^\(/bin/sh \)\?[^ ]*$1 " &&
+			is_part "${file//[!0-9]/}" "$1"; then
+			echo "${file//[!0-9]/}"
+			return
+		fi
+	done
+}
+
+# Of the processes called cog-push the one that cog-run started is meant.
+is_part() { # PID NAME
+	[ "$1" != "$RUN" ] && { [ "$2" != cog-push ] ||
+		[ "$(sed -n 's/^PPid:\t//p' "/proc/$1/status")" = "$RUN" ]; }
+}
+
+@test "an inherited run of somebody else is not taken for its own" {
+	start_registry
+	try cog-run sh -c 'cog-push "$@"; echo "status $?"' x "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20
+status 0" ]
+	COG_RUN_DIR=/absent COG_RUN_PID=1 COG_REPORT_FD=9 COG_TOKEN_DIR=/absent/tokens try cog-push ./absent
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-push: ./absent: no such file or directory" ]
+}
+
+@test "the script runs under busybox and bash too, beside its programs and through a link" {
+	start_registry
+	for shell in "/usr/bin/env bash" "/usr/bin/env -S busybox sh"; do
+		sed "1s|.*|#!$shell|" "$ROOT/bin/cog-push" >cog-push
+		chmod +x cog-push
+		try ./cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		try ./cog-push - "$REGISTRY/a/b:v1" <<<nonsense
+		[ "$status" -eq 65 ]
+		[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
+	done
+	PATH=/usr/bin:/bin try "$ROOT/bin/cog-push" "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	(cd "$ROOT/bin" && PATH=/usr/bin:/bin sh cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1")
+}
+
+@test "the version is that of the programs" {
+	[ "$(cog-push --version)" = "$(cog-run --version | sed s/run/push/)" ]
+}
