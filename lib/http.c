@@ -101,7 +101,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 {
 	struct transfer *t = context;
 	const struct http_body *body = t->request->body;
-	int64_t left = body->size - t->offset;
+	int64_t left = body ? body->size - t->offset : 0;
 	size_t len = size * count;
 	if ((int64_t)len > left)
 		len = (size_t)left;
@@ -125,7 +125,8 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	struct transfer *t = context;
-	if (origin != SEEK_SET || t->offset > UPLOAD_BLOCK || t->offset == t->request->body->size)
+	const struct http_body *body = t->request->body;
+	if (origin != SEEK_SET || t->offset > UPLOAD_BLOCK || (body && t->offset == body->size))
 		return CURL_SEEKFUNC_CANTSEEK;
 	t->offset = offset;
 	return CURL_SEEKFUNC_OK;

@@ -405,7 +405,8 @@ has_blob_put() {
 	[ "$output" = "127.0.0.1/x/y@sha256:$(printf '%064d' 2)" ]
 	grep -q "docker tag sha256:0123456789abcdef 127.0.0.1/x/y:v1" calls
 	grep -q "docker push 127.0.0.1/x/y:v1" calls
-	for arguments in "--json fixture" "-i x fixture" "-l d fixture" "-e podman fixture" "$DATA/docker20.tar"; do
+	cp "$DATA/docker20.tar" t.tar
+	for arguments in "--json fixture" "-i x fixture" "-l d fixture" "-e podman fixture" t.tar; do
 		fake_engine podman
 		# shellcheck disable=SC2086
 		COG_PUSH_OCI=0 try cog-push $arguments 127.0.0.1/x/y:v1
@@ -536,9 +537,12 @@ interrupted_at() { # POINT SIGNAL
 
 # marked_as NAME: a process of the run whose command is NAME, that is not the supervisor.
 marked_as() {
-	local file
+	local file words
 	for file in $(marked); do
-		if tr '\0' ' ' <"${file%environ}cmdline" | grep -q "^\(/bin/sh \)\?[^ ]*$1 " &&
+		mapfile -d '' words <"${file%environ}cmdline"
+		[[ ${words[1]} != -c ]] || continue
+		# A script is the first argument of its shell.
+		if [[ " ${words[0]##*/} ${words[1]##*/} " == *" $1 "* ]] &&
 			is_part "${file//[!0-9]/}" "$1"; then
 			echo "${file//[!0-9]/}"
 			return

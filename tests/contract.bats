@@ -253,7 +253,8 @@ failed() {
 }
 
 @test "records that nobody takes are a failure" {
-	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
+	cp "$DATA/docker26.tar" t.tar
+	oci-from-dockertar -f t.tar layout >records
 	start_registry
 	repository=$REGISTRY/team/fixture
 	oci-blob-upload layout "$repository" <records >/dev/null
@@ -261,13 +262,13 @@ failed() {
 	# A pipe without a reader.
 	exec 7<>broken 8>broken 7>&-
 	for line in \
-		"oci-from-dockertar -f $DATA/docker26.tar other" \
+		"oci-from-dockertar -f t.tar other" \
 		"oci-blobs layout" \
 		"oci-blob-upload layout $repository <records" \
 		"oci-manifest-put layout $repository:v1" \
 		"timeout 20 oci-blob-queue queue 1 <records" \
-		"cog-push -j $DATA/docker26.tar $repository:v1" \
-		"cog-push $DATA/docker26.tar $repository:v1"; do
+		"cog-push -j t.tar $repository:v1" \
+		"cog-push t.tar $repository:v1"; do
 		program=$line
 		for stdout in ">/dev/full" ">&-" ">&8"; do
 			cat queue >/dev/null 3>&- 8>&- &
