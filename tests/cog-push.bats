@@ -540,9 +540,9 @@ marked_as() {
 	local file words
 	for file in $(marked); do
 		mapfile -d '' words <"${file%environ}cmdline"
-		[[ ${words[1]} != -c ]] || continue
 		# A script is the first argument of its shell.
-		if [[ " ${words[0]##*/} ${words[1]##*/} " == *" $1 "* ]] &&
+		[[ ${words[0]##*/} != sh ]] || words=("${words[1]}")
+		if [[ ${words[0]##*/} == "$1" ]] &&
 			is_part "${file//[!0-9]/}" "$1"; then
 			echo "${file//[!0-9]/}"
 			return

@@ -110,7 +110,7 @@ static void test_references(void)
 	CHECK(strcmp(r.tag, "t") == 0 && strcmp(digest_hex(&r.digest), HEX) == 0);
 	static const char *const bad[] = {"", "x.y/", "x.y/Upper", "x.y/a//b", "x.y/a:", "x.y/a:.t",
 					  "x.y/-a", "x.y/a___b", "x.y/a..b", "https://x.y/a", "x.y:port/a",
-					  "x.y/a@sha256:1", "x.y/a@md5:" HEX, HEX, "[::1/x", ".x/a",
+					  "x.y/a@sha256:1", ("x.y/a@md5:" HEX), HEX, "[::1/x", ".x/a",
 					  "x.y/a:b:c/../d", "x.y/a\n"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		e = (struct error){0};
