@@ -39,7 +39,7 @@ struct compressor {
 	struct hasher *diff_hasher;
 	int64_t diff_size;
 
-	unsigned char *block; /* DEFLATE_BLOCK bytes */
+	unsigned char *block; /* DEFLATE_BLOCK and DEFLATE_PADDING bytes */
 	size_t filled;
 	unsigned char *out; /* DEFLATE_BOUND bytes, packed only */
 };
@@ -85,7 +85,7 @@ struct compressor *compressor_new(int fd, const char *name, enum packing packing
 	c->fd = fd;
 	c->name = name;
 	c->packing = packing;
-	c->block = malloc(DEFLATE_BLOCK);
+	c->block = malloc(DEFLATE_BLOCK + DEFLATE_PADDING);
 	if (!c->block)
 		abort();
 	c->raw_hasher = hasher_new();
@@ -146,6 +146,7 @@ static int begin(struct compressor *c, struct error *e)
 
 static int pack_block(struct compressor *c, struct error *e)
 {
+	memset(c->block + c->filled, 0, DEFLATE_PADDING);
 	c->crc = deflate_crc(c->crc, c->block, c->filled);
 	return put(c, c->out, deflate_block(c->deflater, c->block, c->filled, c->out), e);
 }

@@ -11,6 +11,8 @@
 #define DEFLATE_BLOCK (1u << 20)			    /* the most bytes in a block */
 #define DEFLATE_BOUND (DEFLATE_BLOCK + DEFLATE_BLOCK / 8 + 4096) /* the most that come out */
 
+#define DEFLATE_PADDING 1024 /* readable bytes behind a block */
+
 /* The final, empty block of a stream. */
 #define DEFLATE_END "\x03\x00"
 #define DEFLATE_END_LEN 2
@@ -21,7 +23,8 @@ struct deflater *deflater_new(void);
 void deflater_free(struct deflater *d);
 
 /* Deflates LEN bytes (at most DEFLATE_BLOCK) into OUT (DEFLATE_BOUND bytes); returns how many came
- * out. The same bytes give the same result. */
+ * out. ISA-L looks at what stands behind the block, and what it finds there may change a match: with
+ * DEFLATE_PADDING zero bytes there the same block gives the same result. */
 size_t deflate_block(struct deflater *d, const void *data, size_t len, unsigned char *out);
 
 /* The running CRC-32 of gzip; start with 0. */

@@ -145,6 +145,8 @@ static int64_t read_body(void *context, int64_t offset, void *data, size_t len, 
 	do
 		n = pread(u->blob->fd, data, len, (off_t)offset);
 	while (n < 0 && errno == EINTR && !program_is_interrupted());
+	if (n < 0 && program_is_interrupted())
+		return program_interrupted(e);
 	if (n < 0)
 		return error_errno(e, "blob %s", u->blob->digest->text);
 	if (n == 0)

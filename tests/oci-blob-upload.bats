@@ -459,6 +459,7 @@ $c" ]
 	for signal in INT TERM HUP; do
 		start_registry --throttle 1000000
 		d=$(random_blob L 30000000)
+		rm -f out # of the signal before
 		oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
 		pid=$!
 		wait_for 10 grep -q progress out
@@ -466,6 +467,8 @@ $c" ]
 		kill -"$signal" "$pid"
 		code=0
 		wait "$pid" || code=$?
+		echo "$signal: status $code after $((SECONDS - start)) s: $(cat err)"
+		tail -n 3 out
 		[ "$code" -eq 130 ]
 		[ $((SECONDS - start)) -le 2 ]
 		grep -q interrupted err
