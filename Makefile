@@ -24,9 +24,12 @@ BASE_LIBS = -ljansson -lcrypto
 LIBS_oci-from-dockertar = -larchive $(ISAL_LIBS) -lzstd -lz -pthread $(BASE_LIBS)
 LIBS_oci-blobs = $(BASE_LIBS)
 LIBS_oci-blob-queue = $(BASE_LIBS)
-LIBS_oci-blob-upload = -lcurl $(BASE_LIBS)
-LIBS_oci-manifest-put = -lcurl $(BASE_LIBS)
-LIBS_oci-push-check = -lcurl $(BASE_LIBS)
+NET_LIBS = -lcurl -lssl $(BASE_LIBS)
+LIBS_oci-blob-upload = $(NET_LIBS)
+LIBS_oci-manifest-put = $(NET_LIBS)
+LIBS_oci-push-check = $(NET_LIBS)
+LIBS_cog-login = $(NET_LIBS)
+LIBS_cog-logout = $(BASE_LIBS)
 LIBS_cog-run = $(BASE_LIBS)
 
 PROGRAMS = $(patsubst src/%.c,bin/%,$(wildcard src/*.c))
@@ -34,7 +37,7 @@ SCRIPTS = bin/cog-push
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
-UNIT_LIBS = -larchive $(ISAL_LIBS) -lzstd -lz -lcurl -pthread $(BASE_LIBS)
+UNIT_LIBS = -larchive $(ISAL_LIBS) -lzstd -lz -lcurl -lssl -pthread $(BASE_LIBS)
 
 all: $(PROGRAMS)
 

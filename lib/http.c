@@ -12,6 +12,7 @@
 #include "http.h"
 
 #include "program.h"
+#include "tls.h"
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -31,6 +32,8 @@ enum {
 
 struct http {
 	CURL *easy;
+	struct tls tls;
+	const char *host; /* of the registry */
 	char why[CURL_ERROR_SIZE];
 	struct transfer *transfer; /* NULL between requests */
 	bool is_suspect; /* the last answer may have come before the body was read: servers that
@@ -49,7 +52,7 @@ struct transfer {
 	struct error *error;
 };
 
-struct http *http_new(struct error *e)
+struct http *http_new(const struct trust *trust, const char *host, struct error *e)
 {
 	struct http *h = calloc(1, sizeof *h);
 	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->easy = curl_easy_init())) {
@@ -57,6 +60,8 @@ struct http *http_new(struct error *e)
 		error_set(e, STATUS_FAILED, "libcurl does not start");
 		return NULL;
 	}
+	h->tls.trust = trust;
+	h->host = host;
 	return h;
 }
 
@@ -67,25 +72,6 @@ void http_free(struct http *h)
 	curl_easy_cleanup(h->easy);
 	curl_global_cleanup();
 	free(h);
-}
-
-void http_response_init(struct http_response *r)
-{
-	*r = (struct http_response){0};
-	buffer_init(&r->body, HTTP_BODY_MAX);
-}
-
-void http_response_release(struct http_response *r)
-{
-	buffer_release(&r->body);
-}
-
-static void forget_headers(struct http_response *r)
-{
-	r->status = 0;
-	r->challenges[0] = '\0';
-	r->location[0] = r->content_type[0] = r->content_digest[0] = r->api_version[0] = '\0';
-	r->chunk_min = r->chunk_max = 0;
 }
 
 static bool has_answer(CURL *easy)
@@ -160,89 +146,19 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 	return len;
 }
 
-/* Copies the value of "NAME: value" when LINE is that header. Returns whether it is. One that does
- * not fit is worth nothing in part. */
-static bool take(const char *line, size_t len, const char *name, char *value, size_t size)
-{
-	size_t name_len = strlen(name);
-	if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0)
-		return false;
-	const char *from = line + name_len + 1, *end = line + len;
-	while (from < end && (*from == ' ' || *from == '\t'))
-		from++;
-	while (end > from && strchr(" \t\r\n", end[-1]))
-		end--;
-	size_t value_len = (size_t)(end - from);
-	if (value_len >= size)
-		value_len = 0;
-	memcpy(value, from, value_len);
-	value[value_len] = '\0';
-	return true;
-}
-
-static bool take_number(const char *line, size_t len, const char *name, int64_t *number)
-{
-	char text[32];
-	if (!take(line, len, name, text, sizeof text))
-		return false;
-	size_t digits = strspn(text, "0123456789");
-	*number = digits > 0 && digits <= 18 && !text[digits] ? strtoll(text, NULL, 10) : 0;
-	return true;
-}
-
-static void read_header(struct http_response *r, const char *line, size_t len)
-{
-	size_t used = strlen(r->challenges);
-	/* Appended behind a newline. What does not fit into the rest is left out. */
-	if (used + 2 < sizeof r->challenges &&
-	    take(line, len, "WWW-Authenticate", r->challenges + used + (used > 0),
-		 sizeof r->challenges - used - 1) &&
-	    used)
-		r->challenges[used] = '\n';
-	(void)(take(line, len, "Location", r->location, sizeof r->location) ||
-	       take(line, len, "Content-Type", r->content_type, sizeof r->content_type) ||
-	       take(line, len, "Docker-Content-Digest", r->content_digest,
-		    sizeof r->content_digest) ||
-	       take(line, len, "Docker-Distribution-Api-Version", r->api_version,
-		    sizeof r->api_version) ||
-	       take_number(line, len, "OCI-Chunk-Min-Length", &r->chunk_min) ||
-	       take_number(line, len, "OCI-Chunk-Max-Length", &r->chunk_max));
-}
-
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
 	struct transfer *t = context;
 	size_t len = size * count;
 	if (len > 5 && strncmp(line, "HTTP/", 5) == 0) {
 		long status = 0;
-		forget_headers(t->response);
+		http_response_clear(t->response);
 		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 		t->response->status = (int)status;
 	} else {
-		read_header(t->response, line, len);
+		http_response_header(t->response, line, len);
 	}
 	return len;
-}
-
-/* Reads the answer that is left in the socket of a broken transfer. */
-static void rescue(struct http_response *r, curl_socket_t fd)
-{
-	char text[HTTP_BODY_MAX + 1];
-	struct error ignored;
-	size_t len = 0;
-	ssize_t n;
-	while (len < sizeof text - 1 &&
-	       (n = recv(fd, text + len, sizeof text - 1 - len, MSG_DONTWAIT)) > 0)
-		len += (size_t)n;
-	text[len] = '\0';
-	const char *end = strstr(text, "\r\n\r\n");
-	int status = 0;
-	if (!end || sscanf(text, "HTTP/1.%*1d %3d", &status) != 1 || status < 300)
-		return;
-	r->status = status;
-	for (const char *line = text; line < end; line += strcspn(line, "\n") + 1)
-		read_header(r, line, strcspn(line, "\n"));
-	(void)buffer_append(&r->body, end + 4, strlen(end + 4), &ignored);
 }
 
 static int on_close(void *context, curl_socket_t fd)
@@ -250,7 +166,7 @@ static int on_close(void *context, curl_socket_t fd)
 	const struct transfer *t = ((struct http *)context)->transfer;
 	bool is_plain = t && strncasecmp(t->response->url, "http:", 5) == 0;
 	if (is_plain && t->offset > 0 && !t->response->status && !t->is_refused)
-		rescue(t->response, fd);
+		http_response_rescue(t->response, fd);
 	return close(fd);
 }
 
@@ -295,7 +211,7 @@ static const char *reason(const struct http *h, CURLcode code, long os_error)
 	case CURLE_RECV_ERROR:
 		return os_error ? strerror((int)os_error) : "the connection was lost";
 	case CURLE_SSL_CONNECT_ERROR:
-		return os_error ? strerror((int)os_error) : "no TLS connection: it may speak plain HTTP";
+		return os_error ? strerror((int)os_error) : "no TLS: --plain-http is for a registry that speaks none";
 	default:
 		return *h->why ? h->why : curl_easy_strerror(code);
 	}
@@ -319,13 +235,16 @@ static int finish(const struct http *h, const struct transfer *t, CURLcode code)
 {
 	struct http_response *r = t->response;
 	long os_error = 0;
+	char why[200];
 	if (is_answered(t, code))
 		return 0;
 	r->status = 0;
 	if (t->is_refused || program_is_interrupted())
 		return t->is_refused ? -1 : program_interrupted(t->error);
 	curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os_error);
-	r->is_not_tls = code == CURLE_SSL_CONNECT_ERROR;
+	r->is_not_tls = tls_is_missing(&h->tls, h->easy, code);
+	if (tls_explain(&h->tls, h->easy, code, why, sizeof why))
+		return fail(t->request, r->url, STATUS_FAILED, why, t->error);
 	return fail(t->request, r->url, status_of(code, os_error != 0), reason(h, code, os_error),
 		    t->error);
 }
@@ -337,6 +256,7 @@ static bool has_body(const char *method)
 
 static void set_method(CURL *easy, const struct http_request *q)
 {
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)q->timeout_s);
 	if (strcmp(q->method, "HEAD") == 0) {
 		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 		return;
@@ -367,6 +287,7 @@ static void set_callbacks(CURL *easy, struct transfer *t)
 static void set_transport(struct http *h, const char *url)
 {
 	CURL *easy = h->easy;
+	char registry[HTTP_HEADER_SIZE + 16];
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->why);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cog-push/" VERSION);
@@ -389,8 +310,8 @@ static void set_transport(struct http *h, const char *url)
 #endif
 	if (location_is_loopback(url))
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	if (program_env("SSL_CERT_FILE"))
-		curl_easy_setopt(easy, CURLOPT_CAINFO, program_env("SSL_CERT_FILE"));
+	snprintf(registry, sizeof registry, "https://%s/", h->host);
+	tls_set(&h->tls, easy, url, location_same_host(url, registry));
 }
 
 /* Appends "NAME: VALUE", or "NAME:", which takes away the header that libcurl would send. */
@@ -444,7 +365,7 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	struct transfer t = {.easy = h->easy, .request = q, .response = r, .error = e};
 	struct curl_slist *headers = NULL;
 	int rc = -1;
-	forget_headers(r);
+	http_response_clear(r);
 	r->sent_bytes = 0;
 	r->is_not_tls = false;
 	buffer_clear(&r->body);

@@ -5,18 +5,16 @@
 #ifndef HTTP_H
 #define HTTP_H
 
-#include "buffer.h"
 #include "error.h"
 #include "location.h"
+#include "response.h"
+#include "trust.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_BODY_MAX (16u << 10)	/* bytes of an answer that are kept; what follows is dropped */
 #define HTTP_BODY_READ_MAX (1u << 20) /* bytes of an answer that are read at all */
-#define HTTP_HEADER_SIZE 256
-#define HTTP_CHALLENGES_SIZE 8192
 
 /* Fills DATA with up to LEN bytes of the body from OFFSET on. May be asked again for an offset that
  * it gave before (a redirect, a connection that was found dead). Returns their number, or -1 with E
@@ -39,30 +37,16 @@ struct http_request {
 	const char *authorization; /* NULL: none; only the host of URL ever gets it */
 	const struct http_body *body; /* NULL: empty; POST, PUT and PATCH say so in Content-Length */
 	bool keeps_redirect;	      /* a redirect is an answer like any other */
-};
-
-struct http_response {
-	int status;		 /* 0: there was no answer */
-	char url[LOCATION_SIZE]; /* that answered, after redirects */
-	char location[LOCATION_SIZE]; /* as sent; "" when absent, like all headers */
-	char content_type[HTTP_HEADER_SIZE];
-	char content_digest[HTTP_HEADER_SIZE]; /* Docker-Content-Digest */
-	char api_version[HTTP_HEADER_SIZE];    /* Docker-Distribution-Api-Version */
-	int64_t chunk_min, chunk_max;	       /* OCI-Chunk-{Min,Max}-Length; 0: absent */
-	char challenges[HTTP_CHALLENGES_SIZE]; /* lines of WWW-Authenticate, joined by newlines */
-	struct buffer body;		       /* the first HTTP_BODY_MAX bytes */
-	int64_t sent_bytes;		       /* of the body, handed to the network */
-	bool is_not_tls; /* no answer: the peer does not speak TLS */
+	int timeout_s;		      /* for all of a hop; 0: none */
 };
 
 struct http;
 
-/* NULL with E set when libcurl can't start. */
-struct http *http_new(struct error *e);
+/* TRUST is borrowed; HOST ("host[:port]", borrowed) is the registry's: no other gets the client
+ * certificate. Plain HTTP goes to loopback addresses only, unless TRUST allows it. NULL with E set
+ * when libcurl can't start. */
+struct http *http_new(const struct trust *trust, const char *host, struct error *e);
 void http_free(struct http *h);
-
-void http_response_init(struct http_response *r);
-void http_response_release(struct http_response *r);
 
 /* Sends Q and fills in R, which was initialised and may be used again. 0 for an answer of any status;
  * it may have come before the body was sent. -1 without one: STATUS_TEMPORARY when the peer could

@@ -102,6 +102,14 @@ void program_warn(const char *format, ...)
 	va_end(args);
 }
 
+void program_say(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say("", format, args);
+	va_end(args);
+}
+
 void program_set_verbose(void)
 {
 	is_verbose = true;

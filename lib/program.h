@@ -30,6 +30,9 @@ int program_interrupted(struct error *e);
 /* A line on stderr: "NAME: warning: ...". Cleaned like an error's text. */
 void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A line on stderr that is neither: "NAME: ...". */
+void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* With -v: a line on stderr. program_set_verbose() turns it on. */
 void program_set_verbose(void);
 bool program_is_verbose(void);

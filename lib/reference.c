@@ -161,3 +161,17 @@ const char *reference_host(const struct reference *r)
 {
 	return strcmp(r->registry, HUB) == 0 ? "registry-1.docker.io" : r->registry;
 }
+
+int reference_parse_registry(struct reference *r, const char *text, struct error *e)
+{
+	const char *scheme = strstr(text, "://");
+	const char *host = scheme ? scheme + 3 : text;
+	size_t len = strcspn(host, "/");
+	*r = (struct reference){0};
+	if (len >= sizeof r->registry || (host[len] && !scheme))
+		return error_set(e, STATUS_USAGE, "'%.100s': not a registry: expected host[:port]", text);
+	snprintf(r->registry, sizeof r->registry, "%.*s", (int)len, host);
+	if (strcmp(r->registry, "index.docker.io") == 0 || strcmp(r->registry, "registry-1.docker.io") == 0)
+		snprintf(r->registry, sizeof r->registry, HUB);
+	return check_registry(r->registry, e);
+}

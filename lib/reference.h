@@ -20,6 +20,9 @@ struct reference {
  * STATUS_USAGE with a text that says which part is wrong. */
 int reference_parse(struct reference *r, const char *text, struct error *e);
 
+/* Parses "host[:port]", "docker.io" or docker's URL of it, for a login; the repository is empty. */
+int reference_parse_registry(struct reference *r, const char *text, struct error *e);
+
 /* The host to connect to: registry-1.docker.io for docker.io, else the registry. Borrowed. */
 const char *reference_host(const struct reference *r);
 

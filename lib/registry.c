@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,18 +22,34 @@ enum { SHARED_FILE_MAX = 16 * 1024 };
 
 static void recall_scheme(struct registry *r);
 
-int registry_open(struct registry *r, const struct reference *repository, struct error *e)
+/* NULL when there is none, or one that others may look into: it holds tokens. */
+static const char *find_shared_dir(void)
 {
 	struct stat st;
-	*r = (struct registry){.repository = *repository, .is_https = true};
+	const char *dir = program_env(REGISTRY_SHARED_ENV);
+	if (!dir || stat(dir, &st) || !S_ISDIR(st.st_mode))
+		return NULL;
+	if (st.st_uid == geteuid() && (st.st_mode & 077) == 0)
+		return dir;
+	program_warn("%s=%s: not used: it must be yours alone (mode 700)", REGISTRY_SHARED_ENV, dir);
+	return NULL;
+}
+
+int registry_open(struct registry *r, const struct reference *repository,
+		  const struct trust_options *trust, const struct credential *credential,
+		  struct error *e)
+{
+	*r = (struct registry){.repository = *repository, .is_https = !trust->is_plain_http};
 	http_response_init(&r->response);
-	r->http = http_new(e);
+	if (trust_init(&r->trust, trust, repository->registry, e))
+		return -1;
+	r->http = http_new(&r->trust, reference_host(&r->repository), e);
 	if (!r->http)
 		return -1;
-	r->shared_dir = program_env(REGISTRY_SHARED_ENV);
-	if (r->shared_dir && (stat(r->shared_dir, &st) || !S_ISDIR(st.st_mode)))
-		r->shared_dir = NULL;
-	r->is_scheme_known = !location_is_loopback_host(reference_host(repository));
+	r->shared_dir = find_shared_dir();
+	r->auth = auth_new(r->http, &r->repository, r->shared_dir, credential,
+			   credential ? "" : NULL);
+	r->is_scheme_known = trust->is_plain_http;
 	if (!r->is_scheme_known)
 		recall_scheme(r);
 	return 0;
@@ -42,6 +59,7 @@ void registry_release(struct registry *r)
 {
 	if (!r->http)
 		return;
+	auth_free(r->auth);
 	http_free(r->http);
 	http_response_release(&r->response);
 	*r = (struct registry){0};
@@ -89,15 +107,56 @@ static void settle_scheme(struct registry *r)
 	close(fd);
 }
 
+static void base_url(const struct registry *r, char *url, size_t size)
+{
+	snprintf(url, size, "%s://%s", r->is_https ? "https" : "http",
+		 reference_host(&r->repository));
+}
+
+/* Whether URL is the registry's own, spoken to as safely as the registry itself. */
+static bool is_own(const struct registry *r, const char *url)
+{
+	char base[REFERENCE_NAME_MAX + 16];
+	base_url(r, base, sizeof base);
+	return location_same_host(base, url) &&
+	       (!r->is_https || strncasecmp(url, "https:", 6) == 0);
+}
+
+/* Sends Q with the Authorization header that its host may see, and again with a better one after a
+ * 401. The answer 401 is the caller's when there is nothing better. */
+static int send_authorized(struct registry *r, struct http_request *q, struct error *e)
+{
+	for (;;) {
+		bool is_ours = is_own(r, q->url);
+		q->authorization = NULL;
+		if (is_ours && auth_header(r->auth, &q->authorization, e))
+			return -1;
+		if (http_send(r->http, q, &r->response, e))
+			return -1;
+		if (r->response.status != 401 || !is_ours || !is_own(r, r->response.url))
+			return 0;
+		int again = auth_answer(r->auth, r->response.challenges, r->response.url, e);
+		if (again <= 0)
+			return again;
+	}
+}
+
+/* E as answer_refused(), with what a refusal of credentials means here. */
+static int refused(struct registry *r, const char *method, struct error *e)
+{
+	answer_refused(method, &r->response, e);
+	return auth_explain(r->auth, e);
+}
+
 /* Sends Q to PATH of the registry. Only a loopback host that speaks no TLS is asked without. */
 static int ask(struct registry *r, struct http_request *q, const char *path, struct error *e)
 {
 	char url[LOCATION_SIZE];
 	for (;;) {
-		snprintf(url, sizeof url, "%s://%s%s", r->is_https ? "https" : "http",
-			 reference_host(&r->repository), path);
+		base_url(r, url, sizeof url);
+		strncat(url, path, sizeof url - strlen(url) - 1);
 		q->url = url;
-		int rc = http_send(r->http, q, &r->response, e);
+		int rc = send_authorized(r, q, e);
 		if (rc && r->response.is_not_tls && !r->is_scheme_known && r->is_https) {
 			r->is_https = false;
 			*e = (struct error){0};
@@ -130,7 +189,19 @@ int registry_ping(struct registry *r, struct error *e)
 		return 0;
 	if (a->status == 404 || (a->status < 400 && is_foreign))
 		return answer_failed("GET", a, "not a registry", e);
-	return answer_refused("GET", a, e);
+	return refused(r, "GET", e);
+}
+
+int registry_login(struct registry *r, struct error *e)
+{
+	struct http_request q = {.method = "GET"};
+	if (ask(r, &q, "/v2/", e))
+		return -1;
+	if (!answer_is_success(&r->response))
+		return refused(r, "GET", e);
+	if (answer_is_html(&r->response) && !*r->response.api_version)
+		return answer_failed("GET", &r->response, "not a registry", e);
+	return 0;
 }
 
 /* Whether the answer redirects, but to a registry's URL of the same blob: the whole registry has
@@ -195,7 +266,7 @@ int registry_start(struct registry *r, struct session *s, struct error *e)
 	if (ask_repository(r, &q, "blobs/uploads/", e))
 		return -1;
 	if (!answer_is_success(a))
-		return answer_refused("POST", a, e);
+		return refused(r, "POST", e);
 	if (answer_is_html(a))
 		return answer_failed("POST", a, "not a registry", e);
 	if (!*a->location)
@@ -209,7 +280,7 @@ void registry_cancel(struct registry *r, const struct session *s)
 {
 	struct error ignored = {0};
 	struct http_request q = {.method = "DELETE", .url = s->location};
-	(void)http_send(r->http, &q, &r->response, &ignored);
+	(void)send_authorized(r, &q, &ignored);
 }
 
 int registry_share(const struct registry *r, const struct session *s, struct error *e)
@@ -280,10 +351,10 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 				 .content_type = BLOB_TYPE,
 				 .content_range = range,
 				 .body = body};
-	if (http_send(r->http, &q, &r->response, e))
+	if (send_authorized(r, &q, e))
 		return -1;
 	if (!answer_is_success(&r->response))
-		return answer_refused("PATCH", &r->response, e);
+		return refused(r, "PATCH", e);
 	return move_session(r, s, "PATCH", e);
 }
 
@@ -295,7 +366,7 @@ int registry_commit(struct registry *r, struct session *s, const struct digest *
 	*is_ambiguous = false;
 	if (location_append_digest(s->location, d, url, e))
 		return -1;
-	if (http_send(r->http, &q, &r->response, e)) {
+	if (send_authorized(r, &q, e)) {
 		*is_ambiguous = e->status == STATUS_TEMPORARY;
 		return -1;
 	}
@@ -303,7 +374,7 @@ int registry_commit(struct registry *r, struct session *s, const struct digest *
 	if (answer_is_success(&r->response) && !answer_is_html(&r->response))
 		return 0;
 	*is_ambiguous = status == 404 || status == 416 || status >= 500;
-	return answer_refused("PUT", &r->response, e);
+	return refused(r, "PUT", e);
 }
 
 static bool is_digest(const char *header, const struct digest *d)
@@ -366,7 +437,7 @@ int registry_put_manifest(struct registry *r, const char *name, const struct man
 	if (ask_repository(r, &q, tail, e))
 		return -1;
 	if (!answer_is_success(a))
-		return answer_refused("PUT", a, e);
+		return refused(r, "PUT", e);
 	if (!*a->content_digest)
 		return verify_manifest(r, name, m, e);
 	if (is_digest(a->content_digest, &m->digest))

@@ -8,11 +8,14 @@
 #ifndef REGISTRY_H
 #define REGISTRY_H
 
+#include "auth.h"
+#include "credential.h"
 #include "digest.h"
 #include "error.h"
 #include "http.h"
 #include "location.h"
 #include "reference.h"
+#include "trust.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,11 +27,13 @@
 
 struct registry {
 	struct http *http;
+	struct auth *auth;
+	struct trust trust;
 	struct http_response response; /* of the last request */
 	struct reference repository;
 	const char *shared_dir; /* borrowed from the environment; NULL when unset */
 	bool is_https;
-	bool is_scheme_known; /* else a loopback host, where https is tried first */
+	bool is_scheme_known; /* else https is tried first, and http where this machine speaks no TLS */
 	bool has_warned;      /* of http:// Locations */
 };
 
@@ -38,8 +43,11 @@ struct session {
 	int64_t chunk_min, chunk_max; /* announced, bytes; 0: not */
 };
 
-/* Makes R ready; asks nothing of the network. */
-int registry_open(struct registry *r, const struct reference *repository, struct error *e);
+/* Makes R ready; asks nothing of the network. R must not move after that. CREDENTIAL is for a login:
+ * used in place of what the user's config has; NULL else. */
+int registry_open(struct registry *r, const struct reference *repository,
+		  const struct trust_options *trust, const struct credential *credential,
+		  struct error *e);
 
 /* Accepts a zeroed R. */
 void registry_release(struct registry *r);
@@ -47,6 +55,9 @@ void registry_release(struct registry *r);
 /* GET /v2/: whether there is a registry at all. It may want credentials. STATUS_FAILED when
  * something else answers. */
 int registry_ping(struct registry *r, struct error *e);
+
+/* GET /v2/ with the credential: whether the registry takes it. STATUS_DENIED when not. */
+int registry_login(struct registry *r, struct error *e);
 
 /* 1 when the blob is there, 0 when it is not or the registry does not tell (it may refuse HEAD and
  * take the upload), -1. A redirect to a store means that it is there and is not followed (the

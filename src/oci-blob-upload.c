@@ -11,6 +11,7 @@
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "trust.h"
 #include "upload.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ static const char usage[] =
 	"digests or blob records, one a line, from stdin.\n"
 	"\n"
 	"  -q, --queue FIFO  take digests from a queue shared with other uploaders\n"
+	TRUST_USAGE
 	"  -v, --verbose     trace requests and answers on stderr\n"
 	"  -h, --help        print this and exit\n"
 	"  -V, --version     print the version and exit\n"
@@ -41,6 +43,7 @@ static const char usage[] =
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
+	TRUST_OPTIONS,
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -52,6 +55,7 @@ struct uploader {
 	bool is_layout_open;
 	struct registry registry;
 	struct reference repository;
+	struct trust_options trust;
 	struct upload_limits limits;
 	struct digest *seen;
 	size_t seen_count, seen_capacity;
@@ -246,7 +250,7 @@ static int read_limits(struct upload_limits *l, struct error *e)
 static void run(struct uploader *u, const char *fifo, char **operands, struct error *e)
 {
 	u->dir = operands[0];
-	if (registry_open(&u->registry, &u->repository, e))
+	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
 	int rc = fifo	       ? upload_queue(u, fifo, e)
 		 : operands[2] ? upload_operands(u, operands + 2, e)
@@ -289,6 +293,7 @@ int main(int argc, char **argv)
 
 	program_init("oci-blob-upload");
 	opterr = 0;
+	trust_options_init(&u.trust);
 	while ((option = getopt_long(argc, argv, "q:vhV", options, NULL)) != -1) {
 		switch (option) {
 		case 'q':
@@ -302,9 +307,8 @@ int main(int argc, char **argv)
 		case 'V':
 			return program_version();
 		default:
-			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
-				  argv[optind - 1]);
-			return program_usage(&e);
+			if (trust_option(&u.trust, option, optarg, argv[optind - 1], &e))
+				return program_usage(&e);
 		}
 	}
 	if (check_operands(&u, fifo, argv + optind, argc - optind, &e))

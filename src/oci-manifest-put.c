@@ -7,6 +7,7 @@
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "trust.h"
 
 #include <getopt.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@ static const char usage[] =
 	"\n"
 	"  -i, --image NAME|DIGEST  the image; without it the only one\n"
 	"      --allow-sparse       pass over manifests that an index names and DIR does not hold\n"
+	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
@@ -31,12 +33,14 @@ static const struct option options[] = {
 	{"image", required_argument, NULL, 'i'},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
 	{"verbose", no_argument, NULL, 'v'},
+	TRUST_OPTIONS,
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
 
 struct publisher {
+	struct trust_options trust;
 	struct layout layout;
 	struct registry registry;
 	struct reference repository; /* of all operands */
@@ -148,7 +152,7 @@ static void run(struct publisher *p, const char *dir, const char *selector, bool
 		goto out;
 	p->layout.is_sparse_allowed = is_sparse_allowed;
 	if (layout_find(&p->layout, selector, &p->root, e) || check_digests(p, e) ||
-	    registry_open(&p->registry, &p->repository, e))
+	    registry_open(&p->registry, &p->repository, &p->trust, NULL, e))
 		goto out;
 	(void)layout_walk(&p->layout, &p->root, visit, p, e);
 out:
@@ -166,6 +170,7 @@ int main(int argc, char **argv)
 
 	program_init("oci-manifest-put");
 	opterr = 0;
+	trust_options_init(&p.trust);
 	while ((option = getopt_long(argc, argv, "i:vhV", options, NULL)) != -1) {
 		switch (option) {
 		case 'i':
@@ -182,9 +187,8 @@ int main(int argc, char **argv)
 		case 'V':
 			return program_version();
 		default:
-			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
-				  argv[optind - 1]);
-			return program_usage(&e);
+			if (trust_option(&p.trust, option, optarg, argv[optind - 1], &e))
+				return program_usage(&e);
 		}
 	}
 	if (argc - optind < 2) {

@@ -4,6 +4,7 @@
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "trust.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -12,23 +13,27 @@ static const char usage[] =
 	"usage: oci-push-check [-v] REPO\n"
 	"Checks that the registry of REPO (registry/repository) is there and lets us push.\n"
 	"\n"
+	TRUST_USAGE
 	"  -v, --verbose  trace requests and answers on stderr\n"
 	"  -h, --help     print this and exit\n"
 	"  -V, --version  print the version and exit\n";
 
 static const struct option options[] = {
+	TRUST_OPTIONS,
 	{"help", no_argument, NULL, 'h'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
 
-static int check(const struct reference *repository, struct error *e)
+static int check(const struct reference *repository, const struct trust_options *trust,
+		 struct error *e)
 {
 	struct registry r;
 	struct session s;
 	int rc = -1;
-	if (registry_open(&r, repository, e) || registry_ping(&r, e) || registry_start(&r, &s, e))
+	if (registry_open(&r, repository, trust, NULL, e) || registry_ping(&r, e) ||
+	    registry_start(&r, &s, e))
 		goto out;
 	rc = registry_share(&r, &s, e);
 	if (rc == 0)
@@ -40,12 +45,14 @@ out:
 
 int main(int argc, char **argv)
 {
+	struct trust_options trust;
 	struct reference repository;
 	struct error e = {0};
 	int option;
 
 	program_init("oci-push-check");
 	opterr = 0;
+	trust_options_init(&trust);
 	while ((option = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
 		switch (option) {
 		case 'v':
@@ -56,9 +63,8 @@ int main(int argc, char **argv)
 		case 'V':
 			return program_version();
 		default:
-			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
-				  argv[optind - 1]);
-			return program_usage(&e);
+			if (trust_option(&trust, option, optarg, argv[optind - 1], &e))
+				return program_usage(&e);
 		}
 	}
 	if (argc - optind != 1) {
@@ -72,6 +78,6 @@ int main(int argc, char **argv)
 			  argv[optind]);
 		return program_usage(&e);
 	}
-	(void)check(&repository, &e);
+	(void)check(&repository, &trust, &e);
 	return program_fail(&e, false);
 }

@@ -12,6 +12,7 @@ all.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import os
@@ -56,6 +57,9 @@ class Registry:
         self.uploads = {}  # id: Upload
         self.connections = 0
         self.uploads_made = 0
+        self.challenges = 0
+        self.patches = 0
+        self.expired = None  # a token that is no longer let in
         self.faults = []  # [method, count left, status]
         for text in options.fail:
             method, count, status = text.split(":")
@@ -127,6 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.check_transport()
             self.play_faults()
+            self.check_access()
             self.route()
         except Answered:
             pass
@@ -188,8 +193,9 @@ class Handler(BaseHTTPRequestHandler):
         headers.setdefault("Content-Length", str(len(body)))
         if status == 204:
             del headers["Content-Length"]
-        for name, value in headers.items():
-            self.send_header(name, value)
+        for name, values in headers.items():
+            for value in values if isinstance(values, list) else [values]:
+                self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -215,6 +221,57 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(411, "SIZE_INVALID", "no Content-Length")
         if not (self.headers.get("User-Agent") or "").startswith("cog-push/"):
             raise Refused(403, "DENIED", "unknown User-Agent")
+
+    # --- credentials
+
+    def check_access(self):
+        """With --basic or --bearer: who may come in. /elsewhere is of another host, which asks for nothing."""
+        options = self.options
+        if not (options.basic or options.bearer) or self.url_path.startswith("/elsewhere/"):
+            return
+        if options.auth_only and self.command not in options.auth_only.split(","):
+            return
+        match = re.match(rf"/v2/({NAME})/(?:blobs|manifests)/", self.url_path)
+        action = "pull" if self.command in ("GET", "HEAD") else "push"
+        scheme, _, value = (self.headers.get("Authorization") or "").partition(" ")
+        if options.basic and scheme == "Basic":
+            if base64.b64decode(value).decode() == options.basic:
+                return
+        if options.bearer and scheme == "Bearer" and self.allows(value, match, action):
+            return
+        scope = f"repository:{match[1]}:{'pull' if action == 'pull' else 'pull,push'}" if match else ""
+        registry = self.server.registry
+        with registry.lock:
+            registry.challenges += 1
+            count = str(registry.challenges)
+        lines = [
+            line.replace("{scope}", scope).replace("{count}", f"repository:n{count}:pull")
+            for line in options.challenge
+        ]
+        raise Refused(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": lines})
+
+    def allows(self, token, match, action):
+        """Whether the token, of which the signature is not looked at, lives and allows it."""
+        if token in self.options.own_token:
+            return True
+        registry = self.server.registry
+        with registry.lock:
+            if self.command == "PATCH":
+                registry.patches += 1
+            if registry.patches == self.options.expire_at and not registry.expired:
+                registry.expired = token
+            if token == registry.expired:
+                return False
+        try:
+            payload = token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        except (IndexError, ValueError):
+            return False
+        if claims["exp"] <= time.time():
+            return False
+        return not match or any(
+            one["name"] == match[1] and action in one["actions"] for one in claims["access"]
+        )
 
     def play_faults(self):
         options = self.options
@@ -242,6 +299,9 @@ class Handler(BaseHTTPRequestHandler):
         if options.redirect and not self.url_path.startswith("/moved/"):
             self.read_body(lambda block: None)
             self.answer(options.redirect, {"Location": "/moved" + self.path})
+            raise Answered()
+        if options.redirect_to and self.command != "GET":
+            self.answer(307, {"Location": options.redirect_to + self.path})
             raise Answered()
         if self.url_path.startswith("/moved/"):
             self.url_path = self.url_path[len("/moved") :]
@@ -478,11 +538,18 @@ class Server(ThreadingHTTPServer):
         if options.tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*options.tls)
+            if options.client_ca:
+                self.context.load_verify_locations(options.client_ca)
+                self.context.verify_mode = ssl.CERT_REQUIRED
         super().__init__(("127.0.0.1", options.port), Handler)
 
     def finish_request(self, request, client_address):
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.context:
+            if request.recv(1, socket.MSG_PEEK) not in (b"\x16", b""):
+                # Something came in the clear: that is all there is to say.
+                self.registry.write_log({"method": "CLEAR"})
+                return
             request = self.context.wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
 
@@ -520,6 +587,15 @@ def parse_options():
     add("--redirect", type=int, metavar="STATUS", help="every path moves to /moved/PATH")
     add("--no-content-digest", action="store_true")
     add("--wrong-content-digest", action="store_true")
+    add("--redirect-to", metavar="URL", help="all but GET moves to another server, with 307")
+    add("--basic", metavar="USER:PASSWORD", help="Basic credentials that are let in")
+    add("--bearer", action="store_true", help="tokens of tokens.py are let in")
+    add("--own-token", action="append", default=[], help="a bearer token that is let in")
+    add("--challenge", action="append", default=[], metavar="TEXT",
+        help="a line of WWW-Authenticate; {scope} is that of the request, {count} one of its own")
+    add("--expire-at", type=int, metavar="N", help="the token of the Nth PATCH is no longer let in")
+    add("--auth-only", metavar="METHODS", help="only these ask for credentials")
+    add("--client-ca", metavar="FILE", help="clients need a certificate of this CA")
     add("--401", dest="unauthorized", action="store_true")
     add("--html", action="store_true", help="200 and a page for everything")
     add("--not-found", action="store_true", help="404 and a page for everything")

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cog-logout: removes what cog-login or docker login stored for a registry. */
+#include "credential.h"
+#include "program.h"
+#include "reference.h"
+
+#include <getopt.h>
+#include <limits.h>
+
+static const char usage[] =
+	"usage: cog-logout [-v] REGISTRY\n"
+	"Removes the credentials of REGISTRY (host[:port], docker.io) from docker's config, or from the\n"
+	"credential helper that it names.\n"
+	"\n"
+	"  -v, --verbose  say more on stderr\n"
+	"  -h, --help     print this and exit\n"
+	"  -V, --version  print the version and exit\n";
+
+static const struct option options[] = {
+	{"verbose", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
+
+int main(int argc, char **argv)
+{
+	char where[PATH_MAX];
+	struct reference repository;
+	struct error e = {0};
+	int option;
+
+	program_init("cog-logout");
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
+		switch (option) {
+		case 'v':
+			program_set_verbose();
+			break;
+		case 'h':
+			return program_help(usage);
+		case 'V':
+			return program_version();
+		default:
+			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
+				  argv[optind - 1]);
+			return program_usage(&e);
+		}
+	}
+	if (argc - optind != 1) {
+		error_set(&e, STATUS_USAGE, "expected one operand: REGISTRY");
+		return program_usage(&e);
+	}
+	if (reference_parse_registry(&repository, argv[optind], &e))
+		return program_usage(&e);
+	int rc = credential_store(repository.registry, NULL, where, sizeof where, &e);
+	if (rc == 1)
+		program_warn("no credentials for %s in %s", repository.registry, where);
+	return program_fail(&e, false);
+}
