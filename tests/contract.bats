@@ -40,12 +40,19 @@ synopsis_options() {
 	' | sed -E '/^--/!s/(.)/-\1\n/g' | grep . | sort -u
 }
 
+# without_terminal COMMAND...: none to ask for a user or a password on.
+without_terminal() {
+	setsid -w "$@"
+}
+
 # operands PROGRAM: some that it takes, none of which is there.
 operands() {
 	case $1 in
 	oci-blob-upload) echo "absent 127.0.0.1:1/a" ;;
 	oci-manifest-put) echo "absent 127.0.0.1:1/a:1" ;;
 	oci-push-check) echo "127.0.0.1:1/a" ;;
+	cog-login) echo "-u user --password-stdin 127.0.0.1:1" ;;
+	cog-logout) echo "127.0.0.1:1" ;;
 	oci-blob-queue) echo "absent 1" ;;
 	oci-from-dockertar) echo "-f absent layout" ;;
 	cog-push) echo "./absent 127.0.0.1:1/a:1" ;;
@@ -117,7 +124,7 @@ failed() {
 		for option in $(help_options "$program"); do
 			case $option in -h | --help | -V | --version) continue ;; esac
 			# The value, where the option takes one; then an operand too few.
-			run "$program" "$option" x </dev/null
+			run without_terminal "$program" "$option" x </dev/null
 			check [ "${output#*unknown option}" = "$output" ] || {
 				echo "$option: $output"
 				return 1
@@ -170,7 +177,8 @@ failed() {
 
 @test "an option without its value is wrong usage" {
 	for program in $PROGRAMS; do
-		for option in $("$program" --help | sed -nE 's/^ +(-[A-Za-z]), --[a-z-]+ [A-Z|]+ .*/\1/p'); do
+		for option in $("$program" --help |
+			sed -nE 's/^ +((-[A-Za-z]), )?(--[a-z-]+)[ =]([A-Z|]+|false) .*/\2 \3/p'); do
 			try "$program" "$option"
 			check failed 2
 		done
@@ -218,9 +226,13 @@ failed() {
 }
 
 @test "a failure is one line: program, what, why" {
+	# What cog-logout fails of, and the password of cog-login.
+	mkdir "$HOME/.docker"
+	echo damaged >"$HOME/.docker/config.json"
+	echo secret >input
 	for program in $PROGRAMS; do
 		# shellcheck disable=SC2046
-		try "$program" $(operands "$program") </dev/null
+		try "$program" $(operands "$program") <input
 		check [ "$status" -ne 0 ]
 		check has_one_line "$stderr"
 		check eval '[[ "$stderr" =~ ^[a-z-]+:\ .+:\ .+ ]]'
@@ -283,6 +295,67 @@ failed() {
 	done
 }
 
+@test "a login, a logout and a check write nothing on stdout, and do not need one" {
+	start_registry
+	for line in \
+		"oci-push-check $REGISTRY/team/fixture" \
+		"cog-login -u user --password-stdin $REGISTRY <<<secret" \
+		"cog-logout $REGISTRY"; do
+		program=$line
+		try bash -c "$line"
+		check [ "$status" -eq 0 ]
+		check [ "$output" = "" ]
+		for stdout in ">/dev/full" ">&-"; do
+			run -0 bash -c "$line $stdout"
+		done
+	done
+}
+
+@test "without a terminal cog-login asks for nothing: a missing user or password is wrong usage" {
+	try without_terminal cog-login 127.0.0.1:1 </dev/null
+	program=cog-login
+	check failed 2
+	check eval '[[ "$stderr" == *--username*--password-stdin* ]]'
+	try without_terminal cog-login -u user 127.0.0.1:1 </dev/null
+	check failed 2
+	try cog-login -u user --password-stdin 127.0.0.1:1 </dev/null
+	check failed 2
+}
+
+@test "the TLS options and their variables mean the same in every program that asks a registry" {
+	# refused WORD: wrong usage, in one line with WORD.
+	refused() {
+		[ "$status" -eq 2 ] && has_one_line "$stderr" && [[ "$stderr" == *"$1"* ]]
+	}
+	start_registry
+	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
+	for program in oci-push-check oci-blob-upload oci-manifest-put cog-login cog-push; do
+		# A program finds the blobs that those before it have put there.
+		case $program in
+		oci-push-check) set -- "$REGISTRY/a" ;;
+		oci-blob-upload)
+			# shellcheck disable=SC2046
+			set -- layout "$REGISTRY/a" $(jq -r 'select(.kind == "layer" or .kind == "config").digest' records)
+			;;
+		oci-manifest-put) set -- layout "$REGISTRY/a:1" ;;
+		cog-login) set -- -u user --password-stdin "$REGISTRY" ;;
+		cog-push) set -- "$DATA/docker26.tar" "$REGISTRY/a:1" ;;
+		esac
+		for option in --cacert=absent --cert=absent --key=absent --tls-verify=perhaps; do
+			try "$program" "$option" "$@" <<<secret
+			check refused "${option%=*}"
+		done
+		for variable in COG_PUSH_CACERT COG_PUSH_CERT COG_PUSH_KEY; do
+			try env "$variable=absent" "$program" "$@" <<<secret
+			check refused --
+		done
+		for option in --plain-http --tls-verify=false --tls-verify=true; do
+			try "$program" "$option" "$@" <<<secret
+			check [ "$status" -eq 0 ]
+		done
+	done
+}
+
 @test "a number from the environment that is none is wrong usage and names the variable" {
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >/dev/null
 	for name in CHUNK_SIZE DEFAULT_CHUNK_SIZE MULTIPART_THRESHOLD CONCURRENCY; do
@@ -305,11 +378,13 @@ failed() {
 	start_registry
 	run -0 env COG_PUSH_OCI= COG_PUSH_CHUNK_SIZE= COG_PUSH_DEFAULT_CHUNK_SIZE= \
 		COG_PUSH_MULTIPART_THRESHOLD= COG_PUSH_CONCURRENCY= TMPDIR= \
+		COG_PUSH_CACERT= COG_PUSH_CERT= COG_PUSH_KEY= COG_PUSH_TLS_VERIFY= COG_PUSH_PLAIN_HTTP= \
+		DOCKER_AUTH_CONFIG= REGISTRY_AUTH_FILE= DOCKER_CONFIG= SSL_CERT_FILE= SSL_CERT_DIR= \
 		cog-push "$DATA/docker26.tar" "$REGISTRY/team/fixture:v1"
 }
 
-@test "the converter and the lister cannot open a connection: they do not link libcurl" {
-	for program in oci-from-dockertar oci-blobs oci-blob-queue cog-run; do
+@test "the programs that need no network cannot open a connection: they do not link libcurl" {
+	for program in oci-from-dockertar oci-blobs oci-blob-queue cog-run cog-logout; do
 		ldd "$ROOT/bin/$program" >libraries
 		check grep -q libcrypto libraries
 		check eval '! grep -q curl libraries'

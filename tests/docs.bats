@@ -71,7 +71,7 @@ pushed() {
 	[ "$(ls ./*.sh | wc -l)" -eq "$(grep -c '^```sh$' "$ROOT/README.md")" ]
 	[ -s 01.sh ]
 	run_blocks
-	pushed team/fixture:v1 team/fixture:v2 team/fixture:latest
+	pushed team/fixture:v1 team/fixture:v2 team/fixture:v3 team/fixture:latest
 }
 
 @test "a block of the README is a console, sh, make or yaml block or the picture" {
@@ -177,6 +177,29 @@ pushed() {
 			return 1
 		}
 	done
+}
+
+@test "every variable that a program reads is described in a man page" {
+	grep -ohE '(program_env|getenv)\("[A-Za-z_]+"\)' "$ROOT"/lib/*.c "$ROOT"/src/*.c |
+		sed 's/.*"\(.*\)".*/\1/' | sort -u >names
+	grep -qx DOCKER_CONFIG names
+	while read -r name; do
+		grep -q "^\.It Ev.* $name\b" "$ROOT"/man/*.[17] || {
+			echo "not described: $name"
+			return 1
+		}
+	done <names
+}
+
+@test "every message that cog-auth explains is one that a program writes" {
+	sed -n 's/^\.It Dq //p' "$ROOT/man/cog-auth.7" >messages
+	[ -s messages ]
+	while read -r message; do
+		grep -qF "$message" "$ROOT"/lib/*.c || {
+			echo "nobody writes: $message"
+			return 1
+		}
+	done <messages
 }
 
 # described: what cog-events(5) says, as lines "event member type".
