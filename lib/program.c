@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #define VERSION "0"
 #endif
 
-static const char *program_name = "?";
+static const char *program_name = "?", *program_usage_text = "";
 static bool is_verbose;
 static volatile sig_atomic_t caught;
 
@@ -36,9 +37,10 @@ static void open_standard(void)
 			(void)open("/dev/null", modes[fd]);
 }
 
-void program_init(const char *name)
+void program_init(const char *name, const char *usage)
 {
 	program_name = name;
+	program_usage_text = usage;
 	open_standard();
 	struct sigaction action = {.sa_handler = catch};
 	sigemptyset(&action.sa_mask);
@@ -60,16 +62,39 @@ static int print(const char *text)
 	return STATUS_OK;
 }
 
-int program_version(void)
+static int print_version(void)
 {
 	char line[128];
 	snprintf(line, sizeof line, "%s %s\n", program_name, VERSION);
 	return print(line);
 }
 
-int program_help(const char *text)
+/* WORD is the last that getopt_long() has read, which may still be inside the next if it does not know
+ * a letter. It knows an option whose value is missing or too much. */
+static int misused(const char *word, const char *letters)
 {
-	return print(text);
+	if (optopt == 0)
+		return program_misused("unknown option %s", word);
+	if (optopt <= UCHAR_MAX && !strchr(letters, optopt))
+		return program_misused("unknown option -%c", optopt);
+	return program_misused(strchr(word, '=') ? "%s: takes no value" : "%s needs a value", word);
+}
+
+int program_option(int argc, char **argv, const char *own_letters, const struct option *options)
+{
+	char letters[32];
+	int option;
+	snprintf(letters, sizeof letters, "%svhV", own_letters);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, letters, options, NULL)) == 'v')
+		is_verbose = true;
+	if (option == 'h')
+		exit(print(program_usage_text));
+	if (option == 'V')
+		exit(print_version());
+	if (option == '?')
+		exit(misused(argv[optind - 1], letters));
+	return option;
 }
 
 bool program_is_interrupted(void)
@@ -108,11 +133,6 @@ void program_say(const char *format, ...)
 	va_start(args, format);
 	say("", format, args);
 	va_end(args);
-}
-
-void program_set_verbose(void)
-{
-	is_verbose = true;
 }
 
 bool program_is_verbose(void)
@@ -186,4 +206,16 @@ int program_usage(const struct error *e)
 	snprintf(text, sizeof text, "%s (try '%s --help')", e->text, program_name);
 	report(e, text);
 	return STATUS_USAGE;
+}
+
+int program_misused(const char *format, ...)
+{
+	char text[ERROR_TEXT_SIZE];
+	struct error e = {0};
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	error_set(&e, STATUS_USAGE, "%s", text);
+	return program_usage(&e);
 }

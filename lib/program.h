@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program: what every main does alike: signals, numbers from the environment, the one line about a
- * failure. */
+/* program: what every main does alike: signals, the common options, numbers from the environment, the
+ * one line about a failure. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
 #include "error.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,13 +14,18 @@
  * several programs only the first cause is shown. */
 #define PROGRAM_REPORT_ENV "COG_REPORT_FD"
 
-/* Call first. NAME is borrowed. Handles INT, TERM and HUP (whatever was inherited), ignores PIPE. A
- * closed 0, 1 or 2 becomes /dev/null, of which 1 can't be written to. */
-void program_init(const char *name);
+/* Call first. NAME and USAGE, the text for --help, are borrowed. Handles INT, TERM and HUP (whatever was
+ * inherited), ignores PIPE. A closed 0, 1 or 2 becomes /dev/null, of which 1 can't be written to. */
+void program_init(const char *name, const char *usage);
 
-/* Prints "NAME VERSION" or TEXT on stdout and returns the exit status. */
-int program_version(void);
-int program_help(const char *text);
+/* The last rows of every table of options. */
+#define PROGRAM_OPTIONS                                                                            \
+	{"verbose", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'},                     \
+		{"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
+
+/* As getopt_long(), for a program's own options: LETTERS and the table hold no others but, in the table,
+ * PROGRAM_OPTIONS. Ends the program after --help, --version and wrong usage. */
+int program_option(int argc, char **argv, const char *own_letters, const struct option *options);
 
 /* Whether a signal asked us to stop. */
 bool program_is_interrupted(void);
@@ -33,8 +39,7 @@ void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* A line on stderr that is neither: "NAME: ...". */
 void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* With -v: a line on stderr. program_set_verbose() turns it on. */
-void program_set_verbose(void);
+/* With -v: a line on stderr. */
 bool program_is_verbose(void);
 void program_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -53,7 +58,8 @@ int program_env_number(const char *name, int64_t least, int64_t *number, struct 
  * the supervisor. Returns the exit status. E with status 0 returns 0. */
 int program_fail(const struct error *e, bool is_recorded);
 
-/* "Try 'NAME --help'." after a wrong usage; returns STATUS_USAGE. */
+/* The same after a wrong usage, with "(try 'NAME --help')"; returns STATUS_USAGE. */
 int program_usage(const struct error *e);
+int program_misused(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -30,8 +30,7 @@ void trust_options_init(struct trust_options *o)
 	};
 }
 
-int trust_option(struct trust_options *o, int option, const char *value, const char *word,
-		 struct error *e)
+int trust_option(struct trust_options *o, int option, const char *value, struct error *e)
 {
 	switch (option) {
 	case TRUST_CACERT:
@@ -53,7 +52,7 @@ int trust_option(struct trust_options *o, int option, const char *value, const c
 		o->is_plain_http = true;
 		return 0;
 	default:
-		return error_set(e, STATUS_USAGE, "unknown option or missing value: %s", word);
+		return 0;
 	}
 }
 

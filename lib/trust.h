@@ -38,9 +38,8 @@ enum { TRUST_CACERT = 512, TRUST_CERT, TRUST_KEY, TRUST_VERIFY, TRUST_PLAIN };
  * COG_PUSH_TLS_VERIFY, COG_PUSH_PLAIN_HTTP. */
 void trust_options_init(struct trust_options *o);
 
-/* Takes one option; another one than the above is STATUS_USAGE naming WORD. */
-int trust_option(struct trust_options *o, int option, const char *value, const char *word,
-		 struct error *e);
+/* Takes one of these options. STATUS_USAGE: a value that is none. */
+int trust_option(struct trust_options *o, int option, const char *value, struct error *e);
 
 /* All that a connection needs. */
 struct trust {

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -34,10 +33,7 @@ static const struct option options[] = {
 	{"username", required_argument, NULL, 'u'},
 	{"password-stdin", no_argument, NULL, OPTION_STDIN},
 	TRUST_OPTIONS,
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	PROGRAM_OPTIONS,
 };
 
 /* Reads all of stdin, without the end of its last line: a password may be a JSON document. */
@@ -159,10 +155,9 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int option;
 
-	program_init("cog-login");
-	opterr = 0;
+	program_init("cog-login", usage);
 	trust_options_init(&trust);
-	while ((option = getopt_long(argc, argv, "u:vhV", options, NULL)) != -1) {
+	while ((option = program_option(argc, argv, "u:", options)) != -1) {
 		switch (option) {
 		case 'u':
 			user = optarg;
@@ -170,22 +165,13 @@ int main(int argc, char **argv)
 		case OPTION_STDIN:
 			is_stdin = true;
 			break;
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
 		default:
-			if (trust_option(&trust, option, optarg, argv[optind - 1], &e))
+			if (trust_option(&trust, option, optarg, &e))
 				return program_usage(&e);
 		}
 	}
-	if (argc - optind != 1) {
-		error_set(&e, STATUS_USAGE, "expected one operand: REGISTRY");
-		return program_usage(&e);
-	}
+	if (argc - optind != 1)
+		return program_misused("expected one operand: REGISTRY");
 	if (reference_parse_registry(&repository, argv[optind], &e))
 		return program_usage(&e);
 	if (read_credential(user, is_stdin, &c, &e) == 0)

@@ -4,7 +4,6 @@
 #include "program.h"
 #include "reference.h"
 
-#include <getopt.h>
 #include <limits.h>
 
 static const char usage[] =
@@ -16,41 +15,18 @@ static const char usage[] =
 	"  -h, --help     print this and exit\n"
 	"  -V, --version  print the version and exit\n";
 
-static const struct option options[] = {
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
-};
+static const struct option options[] = {PROGRAM_OPTIONS};
 
 int main(int argc, char **argv)
 {
 	char where[PATH_MAX];
 	struct reference repository;
 	struct error e = {0};
-	int option;
 
-	program_init("cog-logout");
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
-		switch (option) {
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		default:
-			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
-				  argv[optind - 1]);
-			return program_usage(&e);
-		}
-	}
-	if (argc - optind != 1) {
-		error_set(&e, STATUS_USAGE, "expected one operand: REGISTRY");
-		return program_usage(&e);
-	}
+	program_init("cog-logout", usage);
+	(void)program_option(argc, argv, "", options);
+	if (argc - optind != 1)
+		return program_misused("expected one operand: REGISTRY");
 	if (reference_parse_registry(&repository, argv[optind], &e))
 		return program_usage(&e);
 	int rc = credential_store(repository.registry, NULL, where, sizeof where, &e);

@@ -12,7 +12,6 @@
 #include "workdir.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,7 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME "cog-run"
 #define PREFIX "cog-push-"
 
 static const char usage[] =
@@ -157,40 +155,17 @@ static int run(char **argv, bool is_nohup, bool is_recorded)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"help", no_argument, NULL, 'h'},
 		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
+		PROGRAM_OPTIONS,
 	};
-	struct error e = {0};
 	struct sigaction hangup;
 	bool is_recorded = false;
-	int option;
 	open_standard();
 	sigaction(SIGHUP, NULL, &hangup);
-	program_init(NAME);
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+hjvV", options, NULL)) != -1) {
-		switch (option) {
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		case 'j':
-			is_recorded = true;
-			break;
-		case 'v':
-			program_set_verbose();
-			break;
-		default:
-			error_set(&e, STATUS_USAGE, "unknown option %s", argv[optind - 1]);
-			return program_usage(&e);
-		}
-	}
-	if (optind == argc) {
-		error_set(&e, STATUS_USAGE, "expected COMMAND");
-		return program_usage(&e);
-	}
+	program_init("cog-run", usage);
+	while (program_option(argc, argv, "+j", options) == 'j')
+		is_recorded = true;
+	if (optind == argc)
+		return program_misused("expected COMMAND");
 	return run(argv + optind, hangup.sa_handler == SIG_IGN, is_recorded);
 }

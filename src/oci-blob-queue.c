@@ -14,13 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME "oci-blob-queue"
 #define LINE_LEN (DIGEST_TEXT_LEN + 1)
 #define RECORD_MAX (64 * 1024) /* bytes; a record has at most PIPE_BUF */
 
@@ -191,35 +189,13 @@ out:
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"help", no_argument, NULL, 'h'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
+	static const struct option options[] = {PROGRAM_OPTIONS};
 	struct error e = {0};
 	int64_t count = 0;
-	int option;
-	program_init(NAME);
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "hvV", options, NULL)) != -1) {
-		switch (option) {
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		case 'v':
-			program_set_verbose();
-			break;
-		default:
-			error_set(&e, STATUS_USAGE, "unknown option %s", argv[optind - 1]);
-			return program_usage(&e);
-		}
-	}
-	if (argc - optind != 2) {
-		error_set(&e, STATUS_USAGE, "expected FIFO and COUNT");
-		return program_usage(&e);
-	}
+	program_init("oci-blob-queue", usage);
+	(void)program_option(argc, argv, "", options);
+	if (argc - optind != 2)
+		return program_misused("expected FIFO and COUNT");
 	if (program_number("COUNT", argv[optind + 1], 1, &count, &e))
 		return program_usage(&e);
 	return run(argv[optind], count, &e) ? program_fail(&e, true) : STATUS_OK;

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -42,11 +41,8 @@ static const char usage[] =
 
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
-	{"verbose", no_argument, NULL, 'v'},
 	TRUST_OPTIONS,
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	PROGRAM_OPTIONS,
 };
 
 struct uploader {
@@ -291,25 +287,13 @@ int main(int argc, char **argv)
 	const char *fifo = NULL;
 	int option;
 
-	program_init("oci-blob-upload");
-	opterr = 0;
+	program_init("oci-blob-upload", usage);
 	trust_options_init(&u.trust);
-	while ((option = getopt_long(argc, argv, "q:vhV", options, NULL)) != -1) {
-		switch (option) {
-		case 'q':
+	while ((option = program_option(argc, argv, "q:", options)) != -1) {
+		if (option == 'q')
 			fifo = optarg;
-			break;
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		default:
-			if (trust_option(&u.trust, option, optarg, argv[optind - 1], &e))
-				return program_usage(&e);
-		}
+		else if (trust_option(&u.trust, option, optarg, &e))
+			return program_usage(&e);
 	}
 	if (check_operands(&u, fifo, argv + optind, argc - optind, &e))
 		return program_usage(&e);

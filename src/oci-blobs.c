@@ -4,7 +4,6 @@
 #include "layout.h"
 #include "program.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -23,10 +22,7 @@ enum { OPTION_SPARSE = 256 };
 static const struct option options[] = {
 	{"image", required_argument, NULL, 'i'},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	PROGRAM_OPTIONS,
 };
 
 /* A blob that is named is also there, whole: what this program lists can be uploaded. */
@@ -46,33 +42,15 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int option;
 
-	program_init("oci-blobs");
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "i:vhV", options, NULL)) != -1) {
-		switch (option) {
-		case 'i':
+	program_init("oci-blobs", usage);
+	while ((option = program_option(argc, argv, "i:", options)) != -1) {
+		if (option == 'i')
 			selector = optarg;
-			break;
-		case OPTION_SPARSE:
+		else
 			is_sparse_allowed = true;
-			break;
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		default:
-			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
-				  argv[optind - 1]);
-			return program_usage(&e);
-		}
 	}
-	if (argc - optind != 1) {
-		error_set(&e, STATUS_USAGE, "expected one operand: DIR");
-		return program_usage(&e);
-	}
+	if (argc - optind != 1)
+		return program_misused("expected one operand: DIR");
 
 	struct layout layout;
 	struct descriptor root;

@@ -5,7 +5,6 @@
 #include "program.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -26,10 +25,7 @@ static const struct option options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"image", required_argument, NULL, 'i'},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	PROGRAM_OPTIONS,
 };
 
 static int convert(struct import *import, const char *file, const char *dir, struct error *e)
@@ -64,9 +60,8 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int option;
 
-	program_init("oci-from-dockertar");
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "f:i:vhV", options, NULL)) != -1) {
+	program_init("oci-from-dockertar", usage);
+	while ((option = program_option(argc, argv, "f:i:", options)) != -1) {
 		switch (option) {
 		case 'f':
 			file = optarg;
@@ -77,23 +72,10 @@ int main(int argc, char **argv)
 		case OPTION_SPARSE:
 			import.is_sparse_allowed = true;
 			break;
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		default:
-			error_set(&e, STATUS_USAGE, "unknown option or missing value: %s",
-				  argv[optind - 1]);
-			return program_usage(&e);
 		}
 	}
-	if (argc - optind != 1) {
-		error_set(&e, STATUS_USAGE, "expected one operand: DIR");
-		return program_usage(&e);
-	}
+	if (argc - optind != 1)
+		return program_misused("expected one operand: DIR");
 	(void)convert(&import, file, argv[optind], &e);
 	return program_fail(&e, true);
 }

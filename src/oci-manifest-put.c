@@ -9,7 +9,6 @@
 #include "registry.h"
 #include "trust.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,11 +31,8 @@ enum { OPTION_SPARSE = 256 };
 static const struct option options[] = {
 	{"image", required_argument, NULL, 'i'},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
-	{"verbose", no_argument, NULL, 'v'},
 	TRUST_OPTIONS,
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	PROGRAM_OPTIONS,
 };
 
 struct publisher {
@@ -168,10 +164,9 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int option;
 
-	program_init("oci-manifest-put");
-	opterr = 0;
+	program_init("oci-manifest-put", usage);
 	trust_options_init(&p.trust);
-	while ((option = getopt_long(argc, argv, "i:vhV", options, NULL)) != -1) {
+	while ((option = program_option(argc, argv, "i:", options)) != -1) {
 		switch (option) {
 		case 'i':
 			selector = optarg;
@@ -179,22 +174,13 @@ int main(int argc, char **argv)
 		case OPTION_SPARSE:
 			is_sparse_allowed = true;
 			break;
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
 		default:
-			if (trust_option(&p.trust, option, optarg, argv[optind - 1], &e))
+			if (trust_option(&p.trust, option, optarg, &e))
 				return program_usage(&e);
 		}
 	}
-	if (argc - optind < 2) {
-		error_set(&e, STATUS_USAGE, "expected DIR REF...");
-		return program_usage(&e);
-	}
+	if (argc - optind < 2)
+		return program_misused("expected DIR REF...");
 	p.refs = argv + optind + 1;
 	if (check_refs(&p, &e))
 		return program_usage(&e);

@@ -6,7 +6,6 @@
 #include "registry.h"
 #include "trust.h"
 
-#include <getopt.h>
 #include <string.h>
 
 static const char usage[] =
@@ -20,10 +19,7 @@ static const char usage[] =
 
 static const struct option options[] = {
 	TRUST_OPTIONS,
-	{"help", no_argument, NULL, 'h'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+	PROGRAM_OPTIONS,
 };
 
 static int check(const struct reference *repository, const struct trust_options *trust,
@@ -50,34 +46,17 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int option;
 
-	program_init("oci-push-check");
-	opterr = 0;
+	program_init("oci-push-check", usage);
 	trust_options_init(&trust);
-	while ((option = getopt_long(argc, argv, "vhV", options, NULL)) != -1) {
-		switch (option) {
-		case 'v':
-			program_set_verbose();
-			break;
-		case 'h':
-			return program_help(usage);
-		case 'V':
-			return program_version();
-		default:
-			if (trust_option(&trust, option, optarg, argv[optind - 1], &e))
-				return program_usage(&e);
-		}
-	}
-	if (argc - optind != 1) {
-		error_set(&e, STATUS_USAGE, "expected one operand: REPO");
-		return program_usage(&e);
-	}
+	while ((option = program_option(argc, argv, "", options)) != -1)
+		if (trust_option(&trust, option, optarg, &e))
+			return program_usage(&e);
+	if (argc - optind != 1)
+		return program_misused("expected one operand: REPO");
 	if (reference_parse(&repository, argv[optind], &e))
 		return program_usage(&e);
-	if (*repository.tag || digest_is_set(&repository.digest)) {
-		error_set(&e, STATUS_USAGE, "'%s': a repository has no tag and no digest",
-			  argv[optind]);
-		return program_usage(&e);
-	}
+	if (*repository.tag || digest_is_set(&repository.digest))
+		return program_misused("'%s': a repository has no tag and no digest", argv[optind]);
 	(void)check(&repository, &trust, &e);
 	return program_fail(&e, false);
 }
