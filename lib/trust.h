@@ -28,11 +28,11 @@ enum { TRUST_CACERT = 512, TRUST_CERT, TRUST_KEY, TRUST_VERIFY, TRUST_PLAIN };
 		{"plain-http", no_argument, NULL, TRUST_PLAIN}
 
 #define TRUST_USAGE                                                                                \
-	"      --cacert FILE         CAs to trust beside the system's\n"                           \
-	"      --cert FILE           client certificate, PEM\n"                                    \
-	"      --key FILE            its key, PEM\n"                                               \
-	"      --tls-verify=false    don't verify the registry's certificate\n"                    \
-	"      --plain-http          speak plain HTTP to the registry; sends passwords in clear\n"
+	"      --cacert FILE        CAs to trust beside the system's\n"                            \
+	"      --cert FILE          client certificate, PEM\n"                                     \
+	"      --key FILE           its key, PEM\n"                                                \
+	"      --tls-verify=false   don't verify the registry's certificate\n"                     \
+	"      --plain-http         speak plain HTTP to the registry; sends passwords in clear\n"
 
 /* Fills in what the environment says: COG_PUSH_CACERT, COG_PUSH_CERT, COG_PUSH_KEY,
  * COG_PUSH_TLS_VERIFY, COG_PUSH_PLAIN_HTTP. */

@@ -20,12 +20,12 @@ static const char usage[] =
 	"Checks a user name and a password against REGISTRY (host[:port], docker.io) and stores them\n"
 	"where docker does: in the credential helper that its config names, else in the config.\n"
 	"\n"
-	"  -u, --username USER   the user; asked for on the terminal if left out\n"
-	"      --password-stdin  read the password from stdin; without it it is asked for\n"
+	"  -u, --username USER      the user; asked for on the terminal if left out\n"
+	"      --password-stdin     read the password from stdin; without it it is asked for\n"
 	TRUST_USAGE
-	"  -v, --verbose         trace requests and answers on stderr\n"
-	"  -h, --help            print this and exit\n"
-	"  -V, --version         print the version and exit\n";
+	"  -v, --verbose            trace requests and answers on stderr\n"
+	"  -h, --help               print this and exit\n"
+	"  -V, --version            print the version and exit\n";
 
 enum { OPTION_STDIN = 256, INTERRUPT_CHECK_MS = 200 };
 

@@ -30,11 +30,11 @@ static const char usage[] =
 	"Uploads blobs of the OCI layout DIR to REPO (registry/repository). Without DIGEST, reads\n"
 	"digests or blob records, one a line, from stdin.\n"
 	"\n"
-	"  -q, --queue FIFO  take digests from a queue shared with other uploaders\n"
+	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
 	TRUST_USAGE
-	"  -v, --verbose     trace requests and answers on stderr\n"
-	"  -h, --help        print this and exit\n"
-	"  -V, --version     print the version and exit\n"
+	"  -v, --verbose            trace requests and answers on stderr\n"
+	"  -h, --help               print this and exit\n"
+	"  -V, --version            print the version and exit\n"
 	"\n"
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";

@@ -13,9 +13,9 @@ static const char usage[] =
 	"Checks that the registry of REPO (registry/repository) is there and lets us push.\n"
 	"\n"
 	TRUST_USAGE
-	"  -v, --verbose  trace requests and answers on stderr\n"
-	"  -h, --help     print this and exit\n"
-	"  -V, --version  print the version and exit\n";
+	"  -v, --verbose            trace requests and answers on stderr\n"
+	"  -h, --help               print this and exit\n"
+	"  -V, --version            print the version and exit\n";
 
 static const struct option options[] = {
 	TRUST_OPTIONS,
