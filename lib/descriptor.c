@@ -130,6 +130,24 @@ void manifest_release(struct manifest *m)
 	*m = (struct manifest){0};
 }
 
+const char *descriptor_name(const struct descriptor *d)
+{
+	return *d->image_name ? d->image_name : d->ref_name;
+}
+
+void manifest_list_names(const struct manifest *index, char *to, size_t size)
+{
+	size_t len = 0;
+	*to = '\0';
+	for (size_t i = 0; i < index->count && len < size; i++) {
+		const struct descriptor *d = &index->items[i];
+		const char *name = descriptor_name(d);
+		int n = snprintf(to + len, size - len, "%s%s", i ? ", " : "",
+				 *name ? name : d->digest.text);
+		len += n > 0 ? (size_t)n : 0;
+	}
+}
+
 bool manifest_is_image(const struct manifest *m)
 {
 	return m->has_config &&

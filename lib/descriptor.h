@@ -58,6 +58,12 @@ int manifest_parse(struct manifest *m, const char *name, const char *text, size_
 		   struct error *e);
 void manifest_release(struct manifest *m);
 
+/* What users call D: the image name, else the ref name; "" for none. Borrowed. */
+const char *descriptor_name(const struct descriptor *d);
+
+/* Lists what users can choose an entry of INDEX by, its name or else its digest, cut to SIZE. */
+void manifest_list_names(const struct manifest *index, char *to, size_t size);
+
 /* Whether the config is that of an image, so that its rootfs.diff_ids belong to the layers. */
 bool manifest_is_image(const struct manifest *m);
 

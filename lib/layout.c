@@ -295,20 +295,10 @@ bool layout_name_matches(const char *name, const char *ref)
 	return strcmp(a, b) == 0;
 }
 
-static const char *user_name(const struct descriptor *d)
+bool layout_is_named(const struct descriptor *d, const char *name)
 {
-	return *d->image_name ? d->image_name : *d->ref_name ? d->ref_name : d->digest.text;
-}
-
-static void list_names(const struct manifest *index, char *to, size_t size)
-{
-	size_t len = 0;
-	*to = '\0';
-	for (size_t i = 0; i < index->count && len < size; i++) {
-		int n = snprintf(to + len, size - len, "%s%s", i ? ", " : "",
-				 user_name(&index->items[i]));
-		len += n > 0 ? (size_t)n : 0;
-	}
+	return (*d->ref_name && layout_name_matches(name, d->ref_name)) ||
+	       (*d->image_name && layout_name_matches(name, d->image_name));
 }
 
 /* Looks for DIGEST among the entries of INDEX, then inside those that are indexes themselves. */
@@ -342,10 +332,8 @@ static bool find_image(const struct layout *l, const struct manifest *index, con
 	if (digest_parse(&digest, selector) == 0)
 		return find_digest(l, index, &digest, found, NESTING_MAX);
 	for (size_t i = 0; i < index->count; i++) {
-		const struct descriptor *d = &index->items[i];
-		if ((*d->ref_name && layout_name_matches(selector, d->ref_name)) ||
-		    (*d->image_name && layout_name_matches(selector, d->image_name))) {
-			*found = *d;
+		if (layout_is_named(&index->items[i], selector)) {
+			*found = index->items[i];
 			return true;
 		}
 	}
@@ -363,7 +351,7 @@ static int find_only(const struct layout *l, const struct manifest *index,
 		if (digest_equal(&index->items[i].digest, &found->digest))
 			continue;
 		char names[300];
-		list_names(index, names, sizeof names);
+		manifest_list_names(index, names, sizeof names);
 		return error_set(e, STATUS_USAGE, "%s: several images, choose one with -i: %s",
 				 l->path, names);
 	}
@@ -391,7 +379,7 @@ int layout_find(const struct layout *l, const char *selector, struct descriptor 
 		rc = 0;
 	} else {
 		char names[300];
-		list_names(&index, names, sizeof names);
+		manifest_list_names(&index, names, sizeof names);
 		error_set(e, STATUS_FAILED, "%s: no image '%.100s'; there are: %s", l->path,
 			  selector, names);
 	}

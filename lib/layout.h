@@ -83,4 +83,7 @@ int layout_walk(const struct layout *l, const struct descriptor *root, layout_vi
  * ":latest" may be missing on either side. */
 bool layout_name_matches(const char *name, const char *ref);
 
+/* Whether it means the image D by one of its names. */
+bool layout_is_named(const struct descriptor *d, const char *name);
+
 #endif

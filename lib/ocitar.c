@@ -262,24 +262,13 @@ static bool is_selected(const struct descriptor *d, const char *selector)
 		return true;
 	if (digest_parse(&digest, selector) == 0)
 		return digest_equal(&d->digest, &digest);
-	return (*d->ref_name && layout_name_matches(selector, d->ref_name)) ||
-	       (*d->image_name && layout_name_matches(selector, d->image_name));
-}
-
-static const char *user_name(const struct descriptor *d)
-{
-	return *d->image_name ? d->image_name : *d->ref_name ? d->ref_name : d->digest.text;
+	return layout_is_named(d, selector);
 }
 
 static int not_found(const struct manifest *index, const char *selector, struct error *e)
 {
-	char names[300] = "";
-	size_t len = 0;
-	for (size_t i = 0; i < index->count && len < sizeof names; i++) {
-		int n = snprintf(names + len, sizeof names - len, "%s%s", i ? ", " : "",
-				 user_name(&index->items[i]));
-		len += n > 0 ? (size_t)n : 0;
-	}
+	char names[300];
+	manifest_list_names(index, names, sizeof names);
 	return error_set(e, STATUS_FAILED, "no image '%.100s' in the tar; there are: %s", selector,
 			 names);
 }
@@ -419,7 +408,7 @@ static int report(const struct oci_images *o, size_t i, struct error *e)
 			continue;
 		if (k < i)
 			return 0;
-		const char *name = *other->image_name ? other->image_name : other->ref_name;
+		const char *name = descriptor_name(other);
 		if (*name && count < sizeof names / sizeof *names)
 			names[count++] = name;
 	}
