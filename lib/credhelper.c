@@ -2,6 +2,7 @@
 #include "credhelper.h"
 
 #include "buffer.h"
+#include "clock.h"
 #include "json.h"
 #include "program.h"
 
@@ -28,13 +29,6 @@ struct child {
 	int to, from; /* its stdin, its stdout */
 	int64_t deadline_ms;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Under cog-run a helper stays in the process group of the run, which is ended as a whole; else it
  * gets one of its own, so that what it has started can be ended with it. */
@@ -103,7 +97,7 @@ static int collect(const struct child *c, const char *program, struct buffer *ou
 	char block[4096];
 	for (;;) {
 		struct pollfd p = {.fd = c->from, .events = POLLIN};
-		int64_t left = c->deadline_ms - now_ms();
+		int64_t left = c->deadline_ms - clock_now_ms();
 		if (program_is_interrupted())
 			return program_interrupted(e);
 		if (left <= 0)
@@ -129,7 +123,7 @@ static int wait_for(const struct child *c, const char *program, int *status, str
 	while (waitpid(c->pid, status, WNOHANG) == 0) {
 		if (program_is_interrupted())
 			return program_interrupted(e);
-		if (now_ms() > c->deadline_ms)
+		if (clock_now_ms() > c->deadline_ms)
 			return too_slow(program, e);
 		nanosleep(&pause, NULL);
 	}
@@ -152,7 +146,7 @@ static int run(const char *name, const char *verb, const char *input, struct buf
 	       struct error *e)
 {
 	char program[NAME_MAX_LEN + 32];
-	struct child c = {.deadline_ms = now_ms() + CREDHELPER_TIMEOUT_S * 1000};
+	struct child c = {.deadline_ms = clock_now_ms() + CREDHELPER_TIMEOUT_S * 1000};
 	int status = 0;
 	if (!*name || strchr(name, '/') || strlen(name) > NAME_MAX_LEN)
 		return error_set(e, STATUS_FAILED, "'%.64s': not the name of a credential helper", name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "member.h"
 
+#include "clock.h"
 #include "event.h"
 #include "file.h"
 #include "inflate.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -176,14 +176,12 @@ static int store_end(struct store *s, struct members *t, struct member *m, int r
 }
 
 /* A `convert` record, at most four a second. */
-static int tell(const struct member *m, int64_t bytes, struct timespec *last, struct error *e)
+static int tell(const struct member *m, int64_t bytes, int64_t *last_ms, struct error *e)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t ms = (now.tv_sec - last->tv_sec) * 1000 + (now.tv_nsec - last->tv_nsec) / 1000000;
-	if (ms < TELL_MS)
+	int64_t now_ms = clock_now_ms();
+	if (now_ms - *last_ms < TELL_MS)
 		return 0;
-	*last = now;
+	*last_ms = now_ms;
 	return event_convert(m->path, bytes, m->size, NULL, e);
 }
 
@@ -191,18 +189,17 @@ int member_store(struct members *t, struct member *m, struct tarball *tarball, c
 		 size_t len, struct error *e)
 {
 	struct store s;
-	struct timespec last;
+	int64_t last_ms = clock_now_ms();
 	const void *data = first;
 	int64_t bytes = 0;
 	int more = 1;
-	clock_gettime(CLOCK_MONOTONIC, &last);
 	int rc = store_begin(&s, t, m->packing, e);
 	while (rc == 0 && more > 0) {
 		bytes += (int64_t)len;
 		rc = program_is_interrupted() ? program_interrupted(e)
 					      : compressor_write(s.compressor, data, len, e);
 		if (rc == 0)
-			rc = tell(m, bytes, &last, e);
+			rc = tell(m, bytes, &last_ms, e);
 		if (rc == 0 && (more = tarball_read(tarball, &data, &len, e)) < 0)
 			rc = -1;
 	}

@@ -13,6 +13,7 @@
  * To stop is TERM to the group, then KILL after a grace or at a second signal to us. */
 #include "supervise.h"
 
+#include "clock.h"
 #include "file.h"
 #include "program.h"
 
@@ -24,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -42,13 +42,6 @@ static void catch(int signal)
 	ssize_t ignored = write(signals[1], &byte, 1);
 	(void)ignored;
 	errno = saved;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static int make_pipe(int fds[2], struct error *e)
@@ -83,7 +76,7 @@ static void drain(int fd, int64_t ms)
 {
 	char block[1024];
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	for (int64_t end = now_ms() + ms, left = ms; left > 0; left = end - now_ms())
+	for (int64_t end = clock_now_ms() + ms, left = ms; left > 0; left = end - clock_now_ms())
 		if (poll(&p, 1, (int)left) > 0 && read(fd, block, sizeof block) == 0)
 			return;
 }
@@ -170,7 +163,7 @@ static void kill_group(struct supervisor *s)
 {
 	kill(-s->command, SIGKILL);
 	s->is_killed = true;
-	s->deadline_ms = now_ms() + KILLED_MS;
+	s->deadline_ms = clock_now_ms() + KILLED_MS;
 }
 
 /* Asks all to end, once. */
@@ -180,7 +173,7 @@ static void stop(struct supervisor *s)
 		return;
 	kill(-s->command, SIGTERM);
 	kill(-s->command, SIGCONT);
-	s->deadline_ms = now_ms() + GRACE_MS;
+	s->deadline_ms = clock_now_ms() + GRACE_MS;
 }
 
 /* The first verdict stands. */
@@ -284,7 +277,7 @@ int supervisor_wait(struct supervisor *s, struct error *e)
 {
 	struct pollfd p[] = {{.fd = signals[0], .events = POLLIN}, {.events = POLLIN}};
 	while (!s->is_reaped || !s->is_silent) {
-		int64_t left = s->deadline_ms < 0 ? -1 : s->deadline_ms - now_ms();
+		int64_t left = s->deadline_ms < 0 ? -1 : s->deadline_ms - clock_now_ms();
 		if (s->deadline_ms >= 0 && left <= 0) {
 			if (s->is_killed)
 				break;

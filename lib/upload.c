@@ -21,13 +21,13 @@
  * left incomplete at the registry, whatever the registry would verify. */
 #include "upload.h"
 
+#include "clock.h"
 #include "event.h"
 #include "program.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -56,13 +56,6 @@ struct upload {
 	struct error failure; /* of the PUT, while CONFIRM asks */
 	const char *how;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* CHUNK, changed by as little as keeps the last chunk from being of one byte: down to LEAST, else up
  * to MOST. Both loops are short: few neighbours in a row divide SIZE - 1. */
@@ -106,7 +99,7 @@ static int wrong(const struct upload *u, const char *why, struct error *e)
 
 static int report_progress(struct upload *u, int64_t sent_offset, struct error *e)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 	if (now - u->reported_ms < PROGRESS_INTERVAL_MS)
 		return 0;
 	u->reported_ms = now;
@@ -273,11 +266,12 @@ int upload_blob(struct registry *r, const struct upload_limits *limits,
 	if (blob->size == 0)
 		return wrong(&u, "empty: registries take no blobs of 0 bytes", e);
 	u.hasher = hasher_new();
-	u.start_ms = u.reported_ms = now_ms();
+	u.start_ms = u.reported_ms = clock_now_ms();
 	while (state != DONE)
 		if (step(&u, &state, e))
 			goto out;
-	rc = event_done(blob->digest, blob->size, u.how, u.sent_bytes, now_ms() - u.start_ms, e);
+	rc = event_done(blob->digest, blob->size, u.how, u.sent_bytes,
+			clock_now_ms() - u.start_ms, e);
 out:
 	hasher_free(u.hasher);
 	return rc;
