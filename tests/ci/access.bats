@@ -33,22 +33,14 @@ setup() {
 
 # start_guarded_registry NAME AUTH: GUARDED is its host:port.
 start_guarded_registry() {
-	cat >"$PEERS/$1.yml" <<-END
-		version: 0.1
-		storage: {filesystem: {rootdirectory: "$PEERS/$1"}}
-		http: {addr: "127.0.0.1:0"}
-		auth:
-		  $2
-	END
-	serve "$1" docker-registry serve "$PEERS/$1.yml"
-	wait_for 30 grep -q 'listening on' "$PEERS/$1.log" || return 1
-	GUARDED=$(sed -n 's/.*listening on \(127[0-9.:]*\).*/\1/p' "$PEERS/$1.log")
+	start_docker_registry "$1" "auth: {$2}" || return 1
+	GUARDED=$DOCKER_REGISTRY
 }
 
 # start_token_registry NAME: one that believes TOKENS.
 start_token_registry() {
 	start_guarded_registry "$1" "token: {realm: \"http://$TOKENS/token\", service: real,
-		    issuer: $ISSUER, rootcertbundle: \"$PEERS/sign.pem\"}"
+		issuer: $ISSUER, rootcertbundle: \"$PEERS/sign.pem\"}"
 	SERVERS+=("$server")
 }
 
@@ -74,52 +66,25 @@ make_certificates() {
 
 # start_tls_nginx BACKEND: TLS_NGINX asks for no client certificate, STRICT_NGINX for one.
 start_tls_nginx() {
-	local port
-	for _ in $(seq 20); do
-		port=$((20000 + RANDOM % 12000))
-		mkdir -p "$PEERS/tls.$port"
-		tls_conf "$port" "$1" >"$PEERS/tls.$port/nginx.conf"
-		serve "tls.$port" nginx -p "$PEERS/tls.$port" -c "$PEERS/tls.$port/nginx.conf" -e "$PEERS/tls.$port/error.log"
-		export TLS_NGINX=localhost:$port STRICT_NGINX=localhost:$((port + 1))
-		wait_for 20 tls_answers_or_died "$server" || return 1
-		is_gone "$server" || return 0
-	done
-	return 1
+	serve_nginx https://localhost tls_servers "$1" || return 1
+	export TLS_NGINX=localhost:$NGINX_PORT STRICT_NGINX=localhost:$((NGINX_PORT + 1))
 }
 
-tls_answers_or_died() {
-	is_gone "$1" || curl -sS --cacert "$PEERS/ca.pem" "https://$TLS_NGINX/v2/" >/dev/null 2>&1
-}
-
-tls_conf() {
+tls_servers() {
 	cat <<-END
-		daemon off;
-		master_process off;
-		pid nginx.pid;
-		events {}
-		http {
-			access_log access.log;
-			client_body_temp_path body;
-			proxy_temp_path proxy;
-			fastcgi_temp_path fastcgi;
-			uwsgi_temp_path uwsgi;
-			scgi_temp_path scgi;
-			client_max_body_size 0;
-			ssl_certificate "$PEERS/localhost.pem";
-			ssl_certificate_key "$PEERS/localhost.key";
-			proxy_set_header Host \$http_host;
-			proxy_set_header X-Forwarded-Proto https;
-			proxy_http_version 1.1;
-			server {
-				listen 127.0.0.1:$1 ssl;
-				location / { proxy_pass http://$2; }
-			}
-			server {
-				listen 127.0.0.1:$(($1 + 1)) ssl;
-				ssl_client_certificate "$PEERS/ca.pem";
-				ssl_verify_client on;
-				location / { proxy_pass http://$2; }
-			}
+		client_max_body_size 0;
+		ssl_certificate "$PEERS/localhost.pem";
+		ssl_certificate_key "$PEERS/localhost.key";
+		proxy_set_header X-Forwarded-Proto https;
+		server {
+			listen 127.0.0.1:$1 ssl;
+			location / { proxy_pass http://$2; }
+		}
+		server {
+			listen 127.0.0.1:$(($1 + 1)) ssl;
+			ssl_client_certificate "$PEERS/ca.pem";
+			ssl_verify_client on;
+			location / { proxy_pass http://$2; }
 		}
 	END
 }

@@ -53,13 +53,14 @@ serve() {
 	echo "$server" >>"$PEERS/pids"
 }
 
-# start_docker_registry [NAME]: DOCKER_REGISTRY is its host:port.
+# start_docker_registry [NAME [YAML]]: DOCKER_REGISTRY is its host:port. YAML goes into its config.
 start_docker_registry() {
 	local name=${1:-registry}
 	cat >"$PEERS/$name.yml" <<-END
 		version: 0.1
 		storage: {filesystem: {rootdirectory: "$PEERS/$name"}}
 		http: {addr: "127.0.0.1:0"}
+		${2-}
 	END
 	serve "$name" docker-registry serve "$PEERS/$name.yml"
 	wait_for 30 grep -q 'listening on' "$PEERS/$name.log" || return 1
@@ -107,26 +108,26 @@ use_podman() {
 	export CONTAINERS_STORAGE_CONF=$PEERS/storage.conf CONTAINERS_CONF=$PEERS/containers.conf
 }
 
-# start_nginx BODY_LIMIT BUFFERING BACKEND: a proxy before a registry; NGINX is its host:port.
-# nginx does not choose a free port by itself: ports are tried.
-start_nginx() {
-	local name port
+# serve_nginx ORIGIN SERVERS ARG...: nginx with the server blocks that "SERVERS PORT ARG..." prints, once
+# ORIGIN:PORT answers. NGINX_PORT is PORT. nginx does not choose a free one by itself: some are tried.
+serve_nginx() {
+	local origin=$1 servers=$2 dir
+	shift 2
 	for _ in $(seq 20); do
-		port=$((20000 + RANDOM % 12000))
-		name=nginx.$port
-		mkdir -p "$PEERS/$name"
-		nginx_conf "$port" "$1" "$2" "$3" >"$PEERS/$name/nginx.conf"
-		serve "$name" nginx -p "$PEERS/$name" -c "$PEERS/$name/nginx.conf" -e "$PEERS/$name/error.log"
-		export NGINX=127.0.0.1:$port
-		wait_for 20 nginx_answers_or_died "$server" || return 1
+		NGINX_PORT=$((20000 + RANDOM % 12000))
+		dir=$PEERS/nginx.$NGINX_PORT
+		mkdir -p "$dir"
+		nginx_conf "$("$servers" "$NGINX_PORT" "$@")" >"$dir/nginx.conf"
+		serve "nginx.$NGINX_PORT" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
+		wait_for 20 answers_or_died "$origin:$NGINX_PORT" || return 1
 		is_gone "$server" || return 0
 	done
-	cat "$PEERS/$name.log"
+	cat "$dir.log"
 	return 1
 }
 
-nginx_answers_or_died() {
-	is_gone "$1" || curl -fsS "http://$NGINX/v2/" >/dev/null 2>&1
+answers_or_died() {
+	is_gone "$server" || curl -skS "$1/v2/" >/dev/null 2>&1
 }
 
 nginx_conf() {
@@ -142,16 +143,26 @@ nginx_conf() {
 			fastcgi_temp_path fastcgi;
 			uwsgi_temp_path uwsgi;
 			scgi_temp_path scgi;
-			server {
-				listen 127.0.0.1:$1;
-				client_max_body_size $2;
-				location / {
-					proxy_pass http://$4;
-					proxy_set_header Host \$http_host;
-					proxy_request_buffering $3;
-					proxy_http_version 1.1;
-				}
-			}
+			proxy_set_header Host \$http_host;
+			proxy_http_version 1.1;
+			$1
+		}
+	END
+}
+
+# start_nginx BODY_LIMIT BUFFERING BACKEND: a proxy before a registry; NGINX is its host:port.
+start_nginx() {
+	serve_nginx http://127.0.0.1 plain_server "$@" || return 1
+	export NGINX=127.0.0.1:$NGINX_PORT
+}
+
+plain_server() {
+	cat <<-END
+		server {
+			listen 127.0.0.1:$1;
+			client_max_body_size $2;
+			proxy_request_buffering $3;
+			location / { proxy_pass http://$4; }
 		}
 	END
 }
