@@ -40,16 +40,6 @@ struct run {
 	struct workdir dir;
 };
 
-/* A closed 0, 1 or 2 would become a pipe or a file of ours. Nothing can be written to what stands
- * in for a closed stdout: its loss is an error; that of stderr is not. */
-static void open_standard(void)
-{
-	static const int modes[] = {O_RDONLY, O_RDONLY, O_RDWR};
-	for (int fd = 0; fd <= 2; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", modes[fd]);
-}
-
 /* Sets NAME to "<parent>/<run directory><SUFFIX>". */
 static void export_path(const struct run *r, const char *name, const char *suffix)
 {
@@ -160,7 +150,6 @@ int main(int argc, char **argv)
 	};
 	struct sigaction hangup;
 	bool is_recorded = false;
-	open_standard();
 	sigaction(SIGHUP, NULL, &hangup);
 	program_init("cog-run", usage);
 	while (program_option(argc, argv, "+j", options) == 'j')
