@@ -83,7 +83,7 @@ static int write_zstd(struct inflater *i, const void *data, size_t len, struct e
 		if (ZSTD_isError(rc))
 			return error_set(e, STATUS_DATA, "not valid zstd: %s", ZSTD_getErrorName(rc));
 		i->is_between = rc == 0;
-		is_full = out.pos == out.size;
+		is_full = out.pos == out.size && !i->is_between;
 		if (i->sink(i->context, i->out, out.pos, e))
 			return -1;
 	}

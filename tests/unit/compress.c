@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
 
 static int failures;
 
@@ -103,6 +104,25 @@ static void test_rounds(void)
 	free(data);
 }
 
+/* A frame may end where the inflater's own block is full. */
+static void test_zstd(void)
+{
+	enum { BLOCK = 128 * 1024 };
+	static const size_t lens[] = {1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK};
+	static unsigned char data[3 * BLOCK], blob[2 * sizeof data];
+	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+		struct packed kept;
+		struct digest raw;
+		size_t len = ZSTD_compress(blob, sizeof blob, data, lens[i], 1);
+		CHECK(!ZSTD_isError(len));
+		digest_of(&raw, data, lens[i]);
+		free(pack(blob, len, len, PACK_AUTO, &kept));
+		CHECK(kept.encoding == ENCODING_ZSTD && digest_equal(&kept.diff_id, &raw));
+		free(pack(blob, len - 1, len, PACK_AUTO, &kept));
+		CHECK(!digest_is_set(&kept.diff_id));
+	}
+}
+
 static void test_sniff(void)
 {
 	unsigned char block[ENCODING_SNIFF] = {0};
@@ -144,6 +164,7 @@ static void test_paths(void)
 int main(void)
 {
 	test_rounds();
+	test_zstd();
 	test_sniff();
 	test_paths();
 	return failures != 0;
