@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes through compress comes out again, in pieces of any size; paths of a tar are cleaned. */
+#include "check.h"
 #include "compress.h"
 #include "inflate.h"
 #include "tarball.h"
@@ -10,16 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <zstd.h>
-
-static int failures;
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
 
 static int hash(void *context, const void *data, size_t len, struct error *e)
 {

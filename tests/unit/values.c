@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Digests, references, descriptors, names and the cleaning of text. */
+#include "check.h"
 #include "descriptor.h"
 #include "digest.h"
 #include "error.h"
@@ -8,16 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-static int failures;
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
 
 #define HEX "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
