@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,24 +34,27 @@ static void add(struct line *l, const char *format, ...)
 		l->len += (size_t)n;
 }
 
-/* TEXT as a JSON string, cut to MAX bytes of output; it must be clean UTF-8. */
-static void quote(char *to, size_t max, const char *text)
+/* TEXT, cleaned, as a JSON string, cut between two characters to SIZE bytes of output. */
+static void quote(char *to, size_t size, const char *text)
 {
 	char clean[1024];
 	snprintf(clean, sizeof clean, "%s", text);
 	error_clean(clean);
-	char *end = to + max - 3;
+	const char *end = to + size - 2; /* for the last quote and the NUL */
 	*to++ = '"';
-	for (const char *p = clean; *p && to < end - 4; p++) {
-		if (*p == '"' || *p == '\\')
+	for (const char *p = clean; *p;) {
+		size_t len = 1;
+		bool is_escaped = *p == '"' || *p == '\\';
+		while (((unsigned char)p[len] & 0xc0) == 0x80)
+			len++;
+		if (to + is_escaped + len > end)
+			break;
+		if (is_escaped)
 			*to++ = '\\';
-		*to++ = *p;
+		memcpy(to, p, len);
+		to += len;
+		p += len;
 	}
-	/* A cut in the middle of a character takes the whole character away. */
-	while (((unsigned char)to[-1] & 0xc0) == 0x80 && to >= end - 4)
-		to--;
-	if ((unsigned char)to[-1] >= 0xc0)
-		to--;
 	*to++ = '"';
 	*to = '\0';
 }
