@@ -25,28 +25,33 @@ static bool is_dot(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static void remove_tree(int dirfd, const char *name, int depth)
+static DIR *open_directory(int parent_fd, const char *name)
 {
-	if (unlinkat(dirfd, name, 0) == 0 || depth == MAX_DEPTH)
-		return;
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+static void remove_tree(int parent_fd, const char *name, int depth)
+{
+	if (unlinkat(parent_fd, name, 0) == 0 || depth == MAX_DEPTH)
 		return;
-	}
+	DIR *dir = open_directory(parent_fd, name);
+	if (!dir)
+		return;
 	const struct dirent *entry;
 	while ((entry = readdir(dir)))
 		if (!is_dot(entry->d_name))
-			remove_tree(fd, entry->d_name, depth + 1);
+			remove_tree(dirfd(dir), entry->d_name, depth + 1);
 	closedir(dir);
-	unlinkat(dirfd, name, AT_REMOVEDIR);
+	unlinkat(parent_fd, name, AT_REMOVEDIR);
 }
 
-void workdir_remove(int dirfd, const char *name)
+void workdir_remove(int parent_fd, const char *name)
 {
-	remove_tree(dirfd, name, 0);
+	remove_tree(parent_fd, name, 0);
 }
 
 /* Whether NAME is a directory of ours whose process is gone. */
@@ -68,13 +73,9 @@ static bool is_stale(int parent_fd, const char *name)
 
 static void sweep(int parent_fd, const char *prefix)
 {
-	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	DIR *dir = open_directory(parent_fd, ".");
+	if (!dir)
 		return;
-	}
 	const struct dirent *entry;
 	while ((entry = readdir(dir)))
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&

@@ -22,8 +22,8 @@ int workdir_init(struct workdir *w, int parent_fd, const char *prefix, struct er
 /* Removes the directory with all that is in it. Accepts a zeroed W with fd -1. */
 void workdir_release(struct workdir *w);
 
-/* Removes NAME in DIRFD, a file or a tree, without following symlinks; what can't be removed
- * stays. */
-void workdir_remove(int dirfd, const char *name);
+/* Removes NAME in the directory PARENT_FD, a file or a tree, without following symlinks; what can't
+ * be removed stays. */
+void workdir_remove(int parent_fd, const char *name);
 
 #endif
