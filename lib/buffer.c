@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "buffer.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,13 @@ void buffer_release(struct buffer *b)
 {
 	free(b->data);
 	*b = (struct buffer){.max = b->max};
+}
+
+void buffer_wipe(struct buffer *b)
+{
+	if (b->data)
+		OPENSSL_cleanse(b->data, b->capacity);
+	buffer_release(b);
 }
 
 void buffer_clear(struct buffer *b)

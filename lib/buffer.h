@@ -17,6 +17,9 @@ struct buffer {
 void buffer_init(struct buffer *b, size_t max);
 void buffer_release(struct buffer *b);
 
+/* Releases B, which holds a secret: its bytes are overwritten first. */
+void buffer_wipe(struct buffer *b);
+
 /* Empties B and keeps its memory. */
 void buffer_clear(struct buffer *b);
 

@@ -235,13 +235,6 @@ static json_t *parse(const char *label, const struct buffer *text)
 	return NULL;
 }
 
-static void wipe(struct buffer *b)
-{
-	if (b->data)
-		OPENSSL_cleanse(b->data, b->capacity);
-	buffer_release(b);
-}
-
 /* Reads a config file. A symlink to one is fine here: it is the user's. Absent: NULL, with a warning
  * when IS_EXPECTED. */
 static json_t *read_config(const char *path, bool is_expected)
@@ -260,7 +253,7 @@ static json_t *read_config(const char *path, bool is_expected)
 		program_warn("%s; passed over", why.text);
 	else if (text.len)
 		root = parse(path, &text);
-	wipe(&text);
+	buffer_wipe(&text);
 	return root;
 }
 
@@ -287,7 +280,7 @@ static int find_in_environment(const struct reference *r, struct credential *c, 
 		s.root = read_config(file, false);
 	int rc = s.root ? find_in(&s, r, c, e) : 0;
 	json_decref(s.root);
-	wipe(&text);
+	buffer_wipe(&text);
 	return rc;
 }
 
@@ -409,7 +402,7 @@ static json_t *open_config(char *path, struct error *e)
 			root = NULL;
 		}
 	}
-	wipe(&text);
+	buffer_wipe(&text);
 	return root;
 }
 

@@ -212,13 +212,6 @@ static int parse(const char *name, const struct buffer *out, struct login *login
 	return rc;
 }
 
-static void wipe(struct buffer *b)
-{
-	if (b->data)
-		OPENSSL_cleanse(b->data, b->capacity);
-	buffer_release(b);
-}
-
 int credhelper_get(const char *name, const char *key, struct login *login, struct error *e)
 {
 	struct buffer out;
@@ -229,7 +222,7 @@ int credhelper_get(const char *name, const char *key, struct login *login, struc
 		rc = parse(name, &out, login, e);
 	else if (status > 0)
 		rc = says_not_found(&out) ? 0 : failed(name, status, &out, e);
-	wipe(&out);
+	buffer_wipe(&out);
 	return rc;
 }
 
@@ -249,7 +242,7 @@ int credhelper_store(const char *name, const char *key, const struct login *logi
 	free(text);
 	if (status > 0)
 		failed(name, status, &out, e);
-	wipe(&out);
+	buffer_wipe(&out);
 	return status ? -1 : 0;
 }
 
@@ -261,6 +254,6 @@ int credhelper_erase(const char *name, const char *key, struct error *e)
 	int status = run(name, "erase", key, &out, e);
 	if (status >= 0)
 		rc = status == 0 ? 0 : says_not_found(&out) ? 1 : failed(name, status, &out, e);
-	wipe(&out);
+	buffer_wipe(&out);
 	return rc;
 }
