@@ -314,11 +314,11 @@ static bool find_digest(const struct layout *l, const struct manifest *index,
 	for (size_t i = 0; i < index->count && depth > 0 && !is_found; i++) {
 		struct manifest child;
 		struct error ignored;
-		if (index->items[i].kind == KIND_INDEX &&
-		    layout_read_manifest(l, &index->items[i], &child, &ignored) == 0) {
-			is_found = find_digest(l, &child, digest, found, depth - 1);
-			manifest_release(&child);
-		}
+		if (index->items[i].kind != KIND_INDEX)
+			continue;
+		is_found = layout_read_manifest(l, &index->items[i], &child, &ignored) == 0 &&
+			   find_digest(l, &child, digest, found, depth - 1);
+		manifest_release(&child);
 	}
 	return is_found;
 }

@@ -76,10 +76,8 @@ static bool is_whole(struct members *t, const struct descriptor *d)
 {
 	struct manifest m;
 	struct error ignored;
-	bool is_there = members_blob(t, &d->digest) && read_manifest(t, d, &m, &ignored) == 0;
-	if (!is_there)
-		return false;
-	is_there = m.has_config && members_blob(t, &m.config.digest);
+	bool is_there = read_manifest(t, d, &m, &ignored) == 0 && m.has_config &&
+			members_blob(t, &m.config.digest);
 	for (size_t i = 0; i < m.count && is_there; i++)
 		is_there = m.items[i].has_urls || members_blob(t, &m.items[i].digest);
 	manifest_release(&m);
