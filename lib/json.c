@@ -27,3 +27,11 @@ json_t *json_list(const json_t *object, const char *key)
 	json_t *value = json_object_get(object, key);
 	return json_is_array(value) ? value : NULL;
 }
+
+bool json_set_add(json_t *set, const char *key)
+{
+	if (json_object_get(set, key))
+		return false;
+	json_object_set_new(set, key, json_true());
+	return true;
+}

@@ -7,6 +7,7 @@
 #include "error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,8 @@ json_t *json_parse(const char *name, const char *text, size_t len, struct error 
 const char *json_text(const json_t *object, const char *key);
 int64_t json_size(const json_t *object, const char *key);
 json_t *json_list(const json_t *object, const char *key);
+
+/* SET is an object whose keys are a set. Adds KEY; returns whether it was not in it. */
+bool json_set_add(json_t *set, const char *key);
 
 #endif

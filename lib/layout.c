@@ -395,7 +395,7 @@ struct walk {
 	const struct layout *layout;
 	layout_visitor *visit;
 	void *context;
-	json_t *seen; /* an object as a set of digests */
+	json_t *seen; /* a set of digests */
 };
 
 static int walk(struct walk *w, const struct descriptor *d, int depth, struct error *e);
@@ -419,11 +419,10 @@ static int walk_children(struct walk *w, const struct descriptor *d, int depth, 
 
 static int walk(struct walk *w, const struct descriptor *d, int depth, struct error *e)
 {
-	if (d->has_urls || json_object_get(w->seen, d->digest.text))
+	if (d->has_urls || !json_set_add(w->seen, d->digest.text))
 		return 0;
 	if (depth > 2 * NESTING_MAX)
 		return error_set(e, STATUS_DATA, "%s: indexes nested too deep", w->layout->path);
-	json_object_set_new(w->seen, d->digest.text, json_true());
 	int rc = 0;
 	if (d->kind == KIND_MANIFEST || d->kind == KIND_INDEX)
 		rc = walk_children(w, d, depth, e);

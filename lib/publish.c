@@ -9,7 +9,7 @@
 
 struct publisher {
 	struct members *members;
-	json_t *announced; /* an object as a set of digests */
+	json_t *announced; /* a set of digests */
 };
 
 struct publisher *publisher_new(struct members *members)
@@ -31,22 +31,13 @@ void publisher_free(struct publisher *p)
 	free(p);
 }
 
-/* Whether D is announced for the first time. */
-static bool is_news(struct publisher *p, const struct descriptor *d)
-{
-	if (json_object_get(p->announced, d->digest.text))
-		return false;
-	json_object_set_new(p->announced, d->digest.text, json_true());
-	return true;
-}
-
 int publish_member(struct publisher *p, struct member *m, const struct descriptor *d,
 		   struct error *e)
 {
 	bool has_diff = d->kind == KIND_LAYER && m->encoding != ENCODING_OTHER;
 	if (member_commit(p->members, m, e))
 		return -1;
-	if (!is_news(p, d))
+	if (!json_set_add(p->announced, d->digest.text))
 		return 0;
 	return event_blob(d, has_diff ? &m->packed.diff_id : NULL,
 			  has_diff && digest_is_set(&m->packed.diff_id) ? m->packed.diff_size : -1, e);
@@ -58,7 +49,8 @@ int publish_text(struct publisher *p, const char *text, size_t len, struct descr
 	d->size = (int64_t)len;
 	if (layout_put(p->members->layout, text, len, &d->digest, e))
 		return -1;
-	return is_news(p, d) ? event_blob(d, NULL, -1, e) : 0;
+	bool is_news = json_set_add(p->announced, d->digest.text);
+	return is_news ? event_blob(d, NULL, -1, e) : 0;
 }
 
 void publish_describe_layer(const struct member *m, struct descriptor *d)

@@ -32,7 +32,7 @@ static const char usage[] =
 
 struct queue {
 	int fifo_fd;
-	json_t *seen; /* the digests that were queued, as keys */
+	json_t *seen; /* the set of digests that were queued */
 	long long line; /* of the input, for messages */
 };
 
@@ -69,10 +69,8 @@ static int put_queue(const struct queue *q, const char line[LINE_LEN], struct er
 
 static int queue_blob(struct queue *q, const struct digest *digest, struct error *e)
 {
-	if (json_object_get(q->seen, digest->text))
+	if (!json_set_add(q->seen, digest->text))
 		return 0;
-	if (json_object_set_new(q->seen, digest->text, json_true()))
-		return error_set(e, STATUS_FAILED, "out of memory");
 	char line[LINE_LEN];
 	memcpy(line, digest->text, DIGEST_TEXT_LEN);
 	line[DIGEST_TEXT_LEN] = '\n';
