@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,28 +52,9 @@ struct uploader {
 	struct reference repository;
 	struct trust_options trust;
 	struct upload_limits limits;
-	struct digest *seen;
-	size_t seen_count, seen_capacity;
+	json_t *seen; /* the set of digests so far */
 	bool tells_phase; /* cog-push does that for uploaders on a queue */
 };
-
-/* Remembers D. Returns 1 when it was seen before, 0, or -1. */
-static int remember(struct uploader *u, const struct digest *d, struct error *e)
-{
-	for (size_t i = 0; i < u->seen_count; i++)
-		if (digest_equal(&u->seen[i], d))
-			return 1;
-	if (u->seen_count == u->seen_capacity) {
-		size_t capacity = u->seen_capacity ? 2 * u->seen_capacity : 64;
-		struct digest *seen = realloc(u->seen, capacity * sizeof *seen);
-		if (!seen)
-			return error_errno(e, "memory");
-		u->seen = seen;
-		u->seen_capacity = capacity;
-	}
-	u->seen[u->seen_count++] = *d;
-	return 0;
-}
 
 /* Opened late: in a pipe, the converter makes it before it announces the first blob. */
 static int need_layout(struct uploader *u, struct error *e)
@@ -88,9 +68,8 @@ static int need_layout(struct uploader *u, struct error *e)
 static int upload(struct uploader *u, const struct digest *d, struct error *e)
 {
 	int64_t size;
-	int seen = remember(u, d, e);
-	if (seen)
-		return seen < 0 ? -1 : 0;
+	if (!json_set_add(u->seen, d->text))
+		return 0;
 	if (need_layout(u, e))
 		return -1;
 	int fd = layout_open_blob(&u->layout, d, -1, e);
@@ -246,6 +225,7 @@ static int read_limits(struct upload_limits *l, struct error *e)
 static void run(struct uploader *u, const char *fifo, char **operands, struct error *e)
 {
 	u->dir = operands[0];
+	u->seen = json_object();
 	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
 	int rc = fifo	       ? upload_queue(u, fifo, e)
@@ -256,7 +236,7 @@ static void run(struct uploader *u, const char *fifo, char **operands, struct er
 out:
 	registry_release(&u->registry);
 	layout_release(&u->layout);
-	free(u->seen);
+	json_decref(u->seen);
 }
 
 static int check_operands(struct uploader *u, const char *fifo, char **operands, int count,
