@@ -301,23 +301,31 @@ bool layout_is_named(const struct descriptor *d, const char *name)
 	       (*d->image_name && layout_name_matches(name, d->image_name));
 }
 
-/* Looks for DIGEST among the entries of INDEX, then inside those that are indexes themselves. */
-static bool find_digest(const struct layout *l, const struct manifest *index,
-			const struct digest *digest, struct descriptor *found, int depth)
+/* For one digest. */
+struct search {
+	const struct layout *layout;
+	struct digest digest;
+	struct descriptor *found;
+	json_t *seen; /* the set of indexes that were looked into */
+};
+
+/* Looks among the entries of INDEX, then inside those that are indexes themselves. */
+static bool find_digest(struct search *s, const struct manifest *index, int depth)
 {
 	for (size_t i = 0; i < index->count; i++)
-		if (digest_equal(&index->items[i].digest, digest)) {
-			*found = index->items[i];
+		if (digest_equal(&index->items[i].digest, &s->digest)) {
+			*s->found = index->items[i];
 			return true;
 		}
 	bool is_found = false;
 	for (size_t i = 0; i < index->count && depth > 0 && !is_found; i++) {
+		const struct descriptor *d = &index->items[i];
 		struct manifest child;
 		struct error ignored;
-		if (index->items[i].kind != KIND_INDEX)
+		if (d->kind != KIND_INDEX || !json_set_add(s->seen, d->digest.text))
 			continue;
-		is_found = layout_read_manifest(l, &index->items[i], &child, &ignored) == 0 &&
-			   find_digest(l, &child, digest, found, depth - 1);
+		is_found = layout_read_manifest(s->layout, d, &child, &ignored) == 0 &&
+			   find_digest(s, &child, depth - 1);
 		manifest_release(&child);
 	}
 	return is_found;
@@ -328,9 +336,13 @@ enum { NESTING_MAX = 4 }; /* indexes inside indexes */
 static bool find_image(const struct layout *l, const struct manifest *index, const char *selector,
 		       struct descriptor *found)
 {
-	struct digest digest;
-	if (digest_parse(&digest, selector) == 0)
-		return find_digest(l, index, &digest, found, NESTING_MAX);
+	struct search s = {.layout = l, .found = found};
+	if (digest_parse(&s.digest, selector) == 0) {
+		s.seen = json_object();
+		bool is_found = find_digest(&s, index, NESTING_MAX);
+		json_decref(s.seen);
+		return is_found;
+	}
 	for (size_t i = 0; i < index->count; i++) {
 		if (layout_is_named(&index->items[i], selector)) {
 			*found = index->items[i];

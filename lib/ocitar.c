@@ -69,6 +69,7 @@ struct leaves {
 	struct descriptor only; /* the last platform that is there */
 	size_t platforms;	/* that are there */
 	size_t absent;
+	json_t *seen;	 /* the set of manifests and indexes that were counted */
 	char names[300]; /* the platforms that are there */
 };
 
@@ -104,6 +105,8 @@ static int count_leaves(struct leaves *l, struct members *t, const struct descri
 	struct manifest m;
 	if (depth > NESTING_MAX)
 		return error_set(e, STATUS_DATA, "%s: indexes nested too deep", d->digest.text);
+	if (!json_set_add(l->seen, d->digest.text))
+		return 0;
 	if (d->kind == KIND_MANIFEST || !members_blob(t, &d->digest)) {
 		count_leaf(l, t, d);
 		return 0;
@@ -136,8 +139,10 @@ static int replace_entry(char **entry, const struct descriptor *root, struct err
 /* The rule for an index with absent manifests. */
 static int settle_sparse(struct oci_image *image, struct members *t, struct error *e)
 {
-	struct leaves l = {0};
-	if (count_leaves(&l, t, &image->root, 0, e))
+	struct leaves l = {.seen = json_object()};
+	int rc = count_leaves(&l, t, &image->root, 0, e);
+	json_decref(l.seen);
+	if (rc)
 		return -1;
 	if (l.absent == 0)
 		return 0;
@@ -181,12 +186,14 @@ static int list_blob(struct oci_images *o, const struct descriptor *d, struct er
 }
 
 /* Lists what D needs and D itself. */
-static int collect(struct oci_images *o, struct members *t, const struct descriptor *d,
-		   bool is_sparse_allowed, struct error *e)
+static int collect(struct oci_images *o, struct members *t, const struct descriptor *d, int depth,
+		   struct error *e)
 {
 	struct manifest m = {0};
 	if (d->has_urls || is_listed(o, &d->digest))
 		return 0;
+	if (depth > 2 * NESTING_MAX)
+		return error_set(e, STATUS_DATA, "%s: indexes nested too deep", d->digest.text);
 	struct member *file = find_blob(t, d, e);
 	if (!file)
 		return -1;
@@ -196,11 +203,11 @@ static int collect(struct oci_images *o, struct members *t, const struct descrip
 	if (d->kind == KIND_MANIFEST || d->kind == KIND_INDEX)
 		rc = read_manifest(t, d, &m, e);
 	if (rc == 0 && m.has_config)
-		rc = collect(o, t, &m.config, false, e);
+		rc = collect(o, t, &m.config, depth + 1, e);
 	for (size_t i = 0; i < m.count && rc == 0; i++) {
-		if (m.is_index && is_sparse_allowed && !is_whole(t, &m.items[i]))
+		if (m.is_index && o->is_sparse_allowed && !is_whole(t, &m.items[i]))
 			continue;
-		rc = collect(o, t, &m.items[i], is_sparse_allowed, e);
+		rc = collect(o, t, &m.items[i], depth + 1, e);
 	}
 	manifest_release(&m);
 	return rc ? rc : list_blob(o, d, e);
@@ -215,22 +222,29 @@ static int add_image(struct oci_images *o, const struct descriptor *root, const 
 	return image->entry ? 0 : error_errno(e, "memory");
 }
 
-/* Looks for DIGEST below D, an index. */
-static bool find_inside(struct members *t, const struct descriptor *d, const struct digest *digest,
-			struct descriptor *found, int depth)
+/* For one digest. */
+struct search {
+	struct members *members;
+	const struct digest *digest;
+	struct descriptor found;
+	json_t *seen; /* the set of indexes that were looked into */
+};
+
+/* Looks below D, an index. */
+static bool find_inside(struct search *s, const struct descriptor *d, int depth)
 {
 	struct manifest m;
 	struct error ignored;
 	bool is_found = false;
-	if (d->kind != KIND_INDEX || depth > NESTING_MAX)
+	if (d->kind != KIND_INDEX || depth > NESTING_MAX || !json_set_add(s->seen, d->digest.text))
 		return false;
-	if (read_manifest(t, d, &m, &ignored) == 0)
+	if (read_manifest(s->members, d, &m, &ignored) == 0)
 		for (size_t i = 0; i < m.count && !is_found; i++) {
-			is_found = digest_equal(&m.items[i].digest, digest);
+			is_found = digest_equal(&m.items[i].digest, s->digest);
 			if (is_found)
-				*found = m.items[i];
+				s->found = m.items[i];
 			else
-				is_found = find_inside(t, &m.items[i], digest, found, depth + 1);
+				is_found = find_inside(s, &m.items[i], depth + 1);
 		}
 	manifest_release(&m);
 	return is_found;
@@ -239,18 +253,18 @@ static bool find_inside(struct members *t, const struct descriptor *d, const str
 static int select_inside(struct oci_images *o, struct members *t, const struct manifest *index,
 			 const struct digest *digest, struct error *e)
 {
-	struct descriptor found;
-	for (size_t i = 0; i < index->count && o->count == 0; i++) {
-		if (!find_inside(t, &index->items[i], digest, &found, 0))
-			continue;
-		json_t *entry = json_pack("{s:s, s:s, s:I}", "mediaType", found.media_type, "digest",
-					  found.digest.text, "size", (json_int_t)found.size);
-		int rc = add_image(o, &found, entry, e);
-		json_decref(entry);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	struct search s = {.members = t, .digest = digest, .seen = json_object()};
+	bool is_found = false;
+	for (size_t i = 0; i < index->count && !is_found; i++)
+		is_found = find_inside(&s, &index->items[i], 0);
+	json_decref(s.seen);
+	if (!is_found)
+		return 0;
+	json_t *entry = json_pack("{s:s, s:s, s:I}", "mediaType", s.found.media_type, "digest",
+				  s.found.digest.text, "size", (json_int_t)s.found.size);
+	int rc = add_image(o, &s.found, entry, e);
+	json_decref(entry);
+	return rc;
 }
 
 static bool is_selected(const struct descriptor *d, const char *selector)
@@ -321,14 +335,14 @@ int oci_images_select(struct oci_images *o, struct members *t, const char *selec
 		      bool is_sparse_allowed, struct error *e)
 {
 	struct manifest index;
-	*o = (struct oci_images){0};
+	*o = (struct oci_images){.is_sparse_allowed = is_sparse_allowed};
 	json_t *root = read_index(t, &index, e);
 	int rc = root ? choose(o, t, root, &index, selector, e) : -1;
 	for (size_t i = 0; i < o->count && rc == 0; i++) {
 		if (o->list[i].root.kind == KIND_INDEX && !is_sparse_allowed)
 			rc = settle_sparse(&o->list[i], t, e);
 		if (rc == 0)
-			rc = collect(o, t, &o->list[i].root, is_sparse_allowed, e);
+			rc = collect(o, t, &o->list[i].root, 0, e);
 	}
 	for (size_t i = 0; i < o->blob_count && rc == 0; i++)
 		members_blob(t, &o->blobs[i].digest)->as = &o->blobs[i];

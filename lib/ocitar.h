@@ -22,6 +22,7 @@ struct oci_images {
 	size_t count;
 	struct descriptor *blobs; /* of all images, each once, blobs before their manifests */
 	size_t blob_count, blob_capacity;
+	bool is_sparse_allowed;
 };
 
 /* Reads index.json and the manifests below the chosen images, and marks what they need. SELECTOR is

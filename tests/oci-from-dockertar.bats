@@ -336,6 +336,18 @@ bad() {
 	bad negative_size "negative size"
 }
 
+@test "indexes that multiply are read once, those that nest too deep are refused" {
+	saved index_bomb
+	absent=sha256:$(printf 'b%.0s' {1..64})
+	try timeout 20 oci-from-dockertar -f t.tar d
+	[ "$status" -eq 0 ]
+	try timeout 20 oci-from-dockertar -i "$absent" -f t.tar other
+	[ "$status" -eq 1 ]
+	try timeout 20 oci-blobs -i "$absent" d
+	[ "$status" -eq 1 ]
+	bad nested_deep "indexes nested too deep"
+}
+
 @test "a config of 1 GB and 100,001 members are refused" {
 	bad huge_config "c.json"
 	bad many_members "more than 100000 members"

@@ -295,7 +295,26 @@ def oci_diff_id():
     oci.end([oci.image([packed(A), packed(B)], [GZIP, GZIP], config([B, A]), **NAMED)])
 
 
+def index_bomb():
+    "an index of 3,000 times an index of 3,000 times an index of 3,000 times a manifest"
+    oci = Oci()
+    one = oci.image([packed(A)], [GZIP])
+    for _ in range(3):
+        one = oci.index([one] * 3000)
+    oci.end([{**one, **NAMED}])
+
+
 # What is wrong
+
+def nested_deep():
+    "20,000 indexes, each in the next, that do not say what they are"
+    oci = Oci()
+    one = {"digest": "sha256:" + "0" * 64, "size": 1}
+    for _ in range(20000):
+        one = oci.index([one])
+        del one["mediaType"]
+    oci.end([{**one, **NAMED}])
+
 
 def no_manifest():
     Tar().file("a/layer.tar", A).end()
