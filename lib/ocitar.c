@@ -85,6 +85,12 @@ static bool is_whole(struct members *t, const struct descriptor *d)
 	return is_there;
 }
 
+/* Whether an entry of a sparse index is kept. Inside an index the same is asked again. */
+static bool is_kept(struct members *t, const struct descriptor *d)
+{
+	return d->kind == KIND_INDEX ? members_blob(t, &d->digest) != NULL : is_whole(t, d);
+}
+
 static void count_leaf(struct leaves *l, struct members *t, const struct descriptor *d)
 {
 	bool is_attestation = strcmp(d->platform, "unknown/unknown") == 0;
@@ -205,7 +211,7 @@ static int collect(struct oci_images *o, struct members *t, const struct descrip
 	if (rc == 0 && m.has_config)
 		rc = collect(o, t, &m.config, depth + 1, e);
 	for (size_t i = 0; i < m.count && rc == 0; i++) {
-		if (m.is_index && o->is_sparse_allowed && !is_whole(t, &m.items[i]))
+		if (m.is_index && o->is_sparse_allowed && !is_kept(t, &m.items[i]))
 			continue;
 		rc = collect(o, t, &m.items[i], depth + 1, e);
 	}

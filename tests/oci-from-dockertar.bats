@@ -137,6 +137,15 @@ bad() {
 	[ "$(jq -r '.manifests[0].mediaType' file/index.json)" = application/vnd.oci.image.manifest.v1+json ]
 }
 
+@test "--allow-sparse keeps what is there of an index inside an index" {
+	saved sparse_nested
+	both --allow-sparse
+	oci-blobs --allow-sparse file >events
+	# Three images that are there, the third of which is an attestation, and two indexes.
+	[ "$(jq -r .kind events | sort | uniq -c | xargs)" = "3 config 2 index 3 layer 3 manifest" ]
+	[ "$(find file/blobs -type f | wc -l)" -eq "$(wc -l <events)" ]
+}
+
 @test "an attestation beside the one platform does not make an index out of it" {
 	saved sparse_one
 	both

@@ -304,6 +304,13 @@ def index_bomb():
     oci.end([{**one, **NAMED}])
 
 
+def sparse_nested():
+    "an index in an index, one platform of three absent"
+    oci = Oci()
+    children = many(oci)
+    oci.end([oci.index([oci.index(children)], **NAMED)], drop=[children[2]["digest"][7:]])
+
+
 # What is wrong
 
 def nested_deep():
