@@ -5,19 +5,20 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static int has_suffix(const char *name, const char *suffix)
+static bool has_suffix(const char *name, const char *suffix)
 {
 	size_t len = strlen(name), suffix_len = strlen(suffix);
 	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
 }
 
-/* Sets OTHER to PATH with another suffix of the same length or shorter; whether that file is there. */
-static int has_other_half(const char *path, const char *suffix, const char *other_suffix,
-			  char other[PATH_MAX])
+/* Sets OTHER to PATH with another suffix; whether that file is there. */
+static bool has_other_half(const char *path, const char *suffix, const char *other_suffix,
+			   char other[PATH_MAX])
 {
 	size_t stem = strlen(path) - strlen(suffix);
 	int n = snprintf(other, PATH_MAX, "%.*s%s", (int)stem, path, other_suffix);

@@ -46,12 +46,12 @@ void docker_images_release(struct docker_images *d);
 /* Whether a layer of these images is not compressed. */
 bool docker_images_have_plain_layers(const struct docker_images *d);
 
-/* When all members are stored: verifies the diffIds (STATUS_DATA), publishes layers, configs and
- * manifests, and writes the `image` records. */
+/* When all members are stored: verifies the diffIds (STATUS_DATA) and publishes layers, configs and
+ * manifests. */
 int docker_images_build(struct docker_images *d, struct members *t, struct publisher *p,
 			struct error *e);
 
-/* Adds the images to index.json, an entry a name. */
+/* Adds the images to index.json, an entry a name, and writes the `image` records. */
 int docker_images_finish(const struct docker_images *d, struct layout *l, struct error *e);
 
 #endif

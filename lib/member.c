@@ -65,6 +65,7 @@ struct member *members_add(struct members *t, const struct tarball_member *m, st
 	if (!new->path || (m->is_link && !new->target)) {
 		error_errno(e, "memory");
 		free(new->path);
+		free(new->target);
 		return NULL;
 	}
 	t->count++;

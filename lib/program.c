@@ -69,8 +69,8 @@ static int print_version(void)
 	return print(line);
 }
 
-/* WORD is the last that getopt_long() has read, which may still be inside the next if it does not know
- * a letter. It knows an option whose value is missing or too much. */
+/* WORD is the last that getopt_long() has read; it may be inside the next still if it does not know a
+ * letter. It knows an option whose value is missing or too much. */
 static int misused(const char *word, const char *letters)
 {
 	if (optopt == 0)

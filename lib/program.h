@@ -14,8 +14,9 @@
  * several programs only the first cause is shown. */
 #define PROGRAM_REPORT_ENV "COG_REPORT_FD"
 
-/* Call first. NAME and USAGE, the text for --help, are borrowed. Handles INT, TERM and HUP (whatever was
- * inherited), ignores PIPE. A closed 0, 1 or 2 becomes /dev/null, of which 1 can't be written to. */
+/* Call first. NAME and USAGE, the text for --help, are borrowed. Handles INT, TERM and HUP (whatever
+ * was inherited), ignores PIPE. A closed 0, 1 or 2 becomes /dev/null, of which 1 can't be written
+ * to. */
 void program_init(const char *name, const char *usage);
 
 /* The last rows of every table of options. */
@@ -23,8 +24,8 @@ void program_init(const char *name, const char *usage);
 	{"verbose", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'},                     \
 		{"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}
 
-/* As getopt_long(), for a program's own options: LETTERS and the table hold no others but, in the table,
- * PROGRAM_OPTIONS. Ends the program after --help, --version and wrong usage. */
+/* As getopt_long(), for a program's own options: the common ones are not among OWN_LETTERS, and in
+ * OPTIONS they are PROGRAM_OPTIONS. Ends the program after --help, --version and wrong usage. */
 int program_option(int argc, char **argv, const char *own_letters, const struct option *options);
 
 /* Whether a signal asked us to stop. */
