@@ -97,6 +97,22 @@ entry() {
 	[ -L "$CONFIG" ]
 }
 
+@test "a helper that fails is told even where the caller ignores the end of its children" {
+	start_basic_registry
+	write_config "$CONFIG" '{"credsStore":"full"}'
+	helper full <<-'END'
+		#!/bin/sh
+		cat >/dev/null
+		echo "the keychain is full"
+		exit 1
+	END
+	try /usr/bin/env python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execvp(sys.argv[1], sys.argv[1:])' cog-login -u me --password-stdin "$REGISTRY" <<<right
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"the keychain is full"* ]]
+}
+
 @test "a config that is broken is neither overwritten nor shown" {
 	start_basic_registry
 	write_config "$CONFIG" '{"auths": hidden'
