@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pushed: a small cache of what this machine has pushed where, so that a blob that another repository
+ * of the same registry has can be mounted. One file a host in the cache directory, pushed/<host>, one
+ * line for each blob, "sha256:... repository", newest last; old lines are dropped. */
+#ifndef PUSHED_H
+#define PUSHED_H
+
+#include "digest.h"
+#include "reference.h"
+
+#include <stdbool.h>
+
+/* Sets FROM to a repository of the same registry, other than REPOSITORY, where D was pushed last.
+ * Returns whether there is one. */
+bool pushed_find(const struct reference *repository, const struct digest *d,
+		 char from[REFERENCE_NAME_MAX + 1]);
+
+/* Remembers that REPOSITORY has D. Does nothing where it is known already, or the cache can't be
+ * written. */
+void pushed_add(const struct reference *repository, const struct digest *d);
+
+#endif
