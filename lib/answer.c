@@ -6,6 +6,7 @@
 #include "json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -39,6 +40,62 @@ static bool read_json(const struct http_response *a, char detail[DETAIL_SIZE])
 			 code && message ? ": " : "", message ? message : "");
 	json_decref(root);
 	return is_known;
+}
+
+/* Whether the body holds TEXT, whatever the case of its letters. */
+static bool body_says(const struct http_response *a, const char *text)
+{
+	size_t len = strlen(text);
+	for (size_t i = 0; i + len <= a->body.len; i++)
+		if (strncasecmp(a->body.data + i, text, len) == 0)
+			return true;
+	return false;
+}
+
+enum answer_class answer_class(const struct http_response *a)
+{
+	switch (a->status) {
+	case 401:
+		return ANSWER_DENIED;
+	case 403:
+		return body_says(a, "rate limit") ? ANSWER_BUSY : ANSWER_DENIED;
+	case 404:
+		return ANSWER_UNKNOWN;
+	case 400:
+		return body_says(a, "BLOB_UPLOAD_UNKNOWN") ? ANSWER_UNKNOWN : ANSWER_REFUSED;
+	case 413:
+		return ANSWER_TOO_LARGE;
+	case 416:
+		return body_says(a, "too large") ? ANSWER_TOO_LARGE : ANSWER_BAD_RANGE;
+	case 408:
+	case 425:
+	case 429:
+	case 499:
+	case 500:
+	case 502:
+	case 503:
+	case 504:
+		return ANSWER_BUSY;
+	default:
+		if (answer_is_success(a))
+			return ANSWER_OK;
+		return a->status >= 520 && a->status <= 524 ? ANSWER_BUSY : ANSWER_REFUSED;
+	}
+}
+
+int64_t answer_range(const struct http_response *a)
+{
+	const char *text = a->range;
+	if (strncasecmp(text, "bytes", 5) == 0)
+		text += 5 + (text[5] == '=' || text[5] == ' ');
+	const char *end = strncmp(text, "0-", 2) == 0 ? text + 2 : "";
+	size_t digits = strspn(end, "0123456789");
+	if (strcmp(end, "-1") == 0)
+		return 0;
+	if (digits == 0 || digits > 18 || end[digits])
+		return -1;
+	int64_t last = strtoll(end, NULL, 10);
+	return last ? last + 1 : 0;
 }
 
 static void describe_body(const struct http_response *a, char detail[DETAIL_SIZE])

@@ -113,8 +113,8 @@ static void add_descriptor(struct line *l, const struct descriptor *d)
 	add_text(l, "mediaType", d->media_type);
 }
 
-int event_blob(const struct descriptor *d, const struct digest *diff_id,
-	       int64_t uncompressed_size, struct error *e)
+int event_blob(const struct descriptor *d, const struct digest *diff_id, int64_t uncompressed_size,
+	       struct error *e)
 {
 	struct line l;
 	begin(&l, "blob");
@@ -127,8 +127,7 @@ int event_blob(const struct descriptor *d, const struct digest *diff_id,
 	return end(&l, e);
 }
 
-int event_image(const struct descriptor *d, const char *const *names, size_t count,
-		struct error *e)
+int event_image(const struct descriptor *d, const char *const *names, size_t count, struct error *e)
 {
 	struct line l;
 	begin(&l, "image");
@@ -157,6 +156,22 @@ int event_progress(const struct event_progress *p, struct error *e)
 	    p->size, p->offset);
 	add(&l, ",\"sentOffset\":%" PRId64 ",\"bytesPerSecond\":%" PRId64, p->sent_offset,
 	    p->bytes_per_second);
+	return end(&l, e);
+}
+
+int event_retry(const struct event_retry *r, struct error *e)
+{
+	struct line l;
+	char reason[300];
+	begin(&l, "retry");
+	snprintf(reason, sizeof reason, "%.299s", r->reason);
+	if (r->digest)
+		add(&l, ",\"digest\":\"%s\"", r->digest->text);
+	add(&l, ",\"attempt\":%" PRId64 ",\"maxAttempts\":%" PRId64, r->attempt, r->max_attempts);
+	add(&l, ",\"delayMs\":%" PRId64, r->delay_ms);
+	add_text(&l, "reason", reason);
+	if (r->http_status)
+		add(&l, ",\"httpStatus\":%d", r->http_status);
 	return end(&l, e);
 }
 

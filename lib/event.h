@@ -20,8 +20,8 @@ int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
 		  const struct digest *diff_id, struct error *e);
 
 /* DIFF_ID NULL and UNCOMPRESSED_SIZE -1 when not known or no layer. */
-int event_blob(const struct descriptor *d, const struct digest *diff_id,
-	       int64_t uncompressed_size, struct error *e);
+int event_blob(const struct descriptor *d, const struct digest *diff_id, int64_t uncompressed_size,
+	       struct error *e);
 
 /* NAMES that do not fit into a record are left out. */
 int event_image(const struct descriptor *d, const char *const *names, size_t count,
@@ -35,6 +35,16 @@ struct event_progress {
 	int64_t bytes_per_second;
 };
 int event_progress(const struct event_progress *p, struct error *e);
+
+/* DIGEST is NULL for what is no blob; HTTP_STATUS 0 when there was no answer. */
+struct event_retry {
+	const struct digest *digest;
+	int64_t attempt, max_attempts;
+	int64_t delay_ms;
+	const char *reason;
+	int http_status;
+};
+int event_retry(const struct event_retry *r, struct error *e);
 
 /* HOW: uploaded, exists or mounted. */
 int event_done(const struct digest *digest, int64_t size, const char *how, int64_t sent_bytes,

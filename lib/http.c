@@ -11,6 +11,7 @@
  * of TLS it is lost, and the failure is a lost connection. */
 #include "http.h"
 
+#include "clock.h"
 #include "program.h"
 #include "tls.h"
 
@@ -27,6 +28,10 @@
 enum {
 	CONNECT_TIMEOUT_S = 30,
 	REDIRECTS_MAX = 5,
+	REPLY_TIMEOUT_MS = 15 * 60 * 1000, /* a commit may copy many gigabytes */
+	STALL_BYTES_PER_S = 1024,
+	STALL_MS = 30 * 1000,	  /* default of COG_PUSH_STALL_MS */
+	GRACE_MS = 3000,	  /* for a chunk that is nearly through when a signal comes */
 	UPLOAD_BLOCK = 16 * 1024, /* small: between two of them we look for an early answer */
 };
 
@@ -35,6 +40,7 @@ struct http {
 	struct tls tls;
 	const char *host; /* of the registry */
 	char why[CURL_ERROR_SIZE];
+	int64_t stall_ms;
 	struct transfer *transfer; /* NULL between requests */
 	bool is_suspect; /* the last answer may have come before the body was read: servers that
 			  * do so close the connection, not all say it */
@@ -47,6 +53,11 @@ struct transfer {
 	struct http_response *response;
 	int64_t offset;		/* of the body */
 	int64_t received_bytes; /* of the answer's body */
+	int64_t start_ms;
+	int64_t mark_ms, mark_bytes; /* where the window began in which a stall is looked for */
+	int64_t stall_ms;
+	int64_t grace_end_ms; /* 0: no signal has come */
+	const char *expired;  /* why it was ended; NULL: it was not */
 	bool is_paused;
 	bool is_refused; /* the reader has set an error */
 	struct error *error;
@@ -58,6 +69,11 @@ struct http *http_new(const struct trust *trust, const char *host, struct error 
 	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->easy = curl_easy_init())) {
 		free(h);
 		error_set(e, STATUS_FAILED, "libcurl does not start");
+		return NULL;
+	}
+	h->stall_ms = STALL_MS;
+	if (program_env_number("COG_PUSH_STALL_MS", 1, &h->stall_ms, e)) {
+		http_free(h);
 		return NULL;
 	}
 	h->tls.trust = trust;
@@ -106,8 +122,9 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 	return (size_t)n;
 }
 
-/* libcurl sends a request again when a kept connection turns out to be closed. That is right as long
- * as the peer can't have acted on it: a chunk that was stored must not be sent twice unasked. */
+/* libcurl sends a request again when a kept connection turns out to be closed. That is right as
+ * long as the peer can't have acted on it: a chunk that was stored must not be sent twice unasked.
+ */
 static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	struct transfer *t = context;
@@ -118,12 +135,48 @@ static int on_seek(void *context, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+/* After a signal: whether what is being sent is to be finished. That is so when the rest of a body
+ * takes less than the grace, as fast as it went so far; a second signal ends it. */
+static bool may_finish(struct transfer *t, int64_t now)
+{
+	const struct http_body *body = t->request->body;
+	int64_t elapsed = now - t->start_ms;
+	if (!body || t->offset == 0 || program_is_urged())
+		return false;
+	if (!t->grace_end_ms) {
+		int64_t left = body->size - t->offset;
+		bool is_near = elapsed > 0 && left <= t->offset / elapsed * GRACE_MS;
+		t->grace_end_ms = is_near ? now + GRACE_MS : now;
+	}
+	return now < t->grace_end_ms;
+}
+
+/* The clock for a stall runs only while we send; then that for the reply does. */
+static bool is_expired(struct transfer *t, int64_t now)
+{
+	const struct http_body *body = t->request->body;
+	bool is_sending = body && t->offset < body->size;
+	if (t->offset - t->mark_bytes >= STALL_BYTES_PER_S * t->stall_ms / 1000 ||
+	    (!is_sending && t->mark_bytes < t->offset)) {
+		t->mark_bytes = t->offset;
+		t->mark_ms = now;
+	}
+	if (is_sending && now - t->mark_ms > t->stall_ms)
+		t->expired = "the transfer stalled";
+	else if (!is_sending && now - t->mark_ms > REPLY_TIMEOUT_MS)
+		t->expired = "no answer for 15 minutes";
+	return t->expired != NULL;
+}
+
 static int on_progress(void *context, curl_off_t total_down, curl_off_t down, curl_off_t total_up,
 		       curl_off_t up)
 {
 	struct transfer *t = context;
+	int64_t now = clock_now_ms();
 	(void)total_down, (void)down, (void)total_up, (void)up;
-	if (program_is_interrupted())
+	if (program_is_interrupted() && !may_finish(t, now))
+		return 1;
+	if (is_expired(t, now))
 		return 1;
 	if (t->is_paused) {
 		t->is_paused = false;
@@ -171,8 +224,8 @@ static int on_close(void *context, curl_socket_t fd)
 }
 
 /* Sets E to "METHOD URL: why". */
-static int fail(const struct http_request *q, const char *url, enum status status,
-		const char *why, struct error *e)
+static int fail(const struct http_request *q, const char *url, enum status status, const char *why,
+		struct error *e)
 {
 	char plain[LOCATION_SIZE];
 	location_plain(url, plain);
@@ -211,7 +264,8 @@ static const char *reason(const struct http *h, CURLcode code, long os_error)
 	case CURLE_RECV_ERROR:
 		return os_error ? strerror((int)os_error) : "the connection was lost";
 	case CURLE_SSL_CONNECT_ERROR:
-		return os_error ? strerror((int)os_error) : "no TLS: --plain-http is for a registry that speaks none";
+		return os_error ? strerror((int)os_error)
+				: "no TLS: --plain-http is for a registry that speaks none";
 	default:
 		return *h->why ? h->why : curl_easy_strerror(code);
 	}
@@ -241,6 +295,8 @@ static int finish(const struct http *h, const struct transfer *t, CURLcode code)
 	r->status = 0;
 	if (t->is_refused || program_is_interrupted())
 		return t->is_refused ? -1 : program_interrupted(t->error);
+	if (t->expired)
+		return fail(t->request, r->url, STATUS_TEMPORARY, t->expired, t->error);
 	curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &os_error);
 	r->is_not_tls = tls_is_missing(&h->tls, h->easy, code);
 	if (tls_explain(&h->tls, h->easy, code, why, sizeof why))
@@ -365,6 +421,8 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	struct transfer t = {.easy = h->easy, .request = q, .response = r, .error = e};
 	struct curl_slist *headers = NULL;
 	int rc = -1;
+	t.start_ms = t.mark_ms = clock_now_ms();
+	t.stall_ms = h->stall_ms;
 	http_response_clear(r);
 	r->sent_bytes = 0;
 	r->is_not_tls = false;

@@ -19,8 +19,7 @@
 /* Fills DATA with up to LEN bytes of the body from OFFSET on. May be asked again for an offset that
  * it gave before (a redirect, a connection that was found dead). Returns their number, or -1 with E
  * set, which ends the transfer before these bytes are sent. */
-typedef int64_t http_reader(void *context, int64_t offset, void *data, size_t len,
-			    struct error *e);
+typedef int64_t http_reader(void *context, int64_t offset, void *data, size_t len, struct error *e);
 
 struct http_body {
 	int64_t size; /* bytes, known before */
@@ -35,9 +34,10 @@ struct http_request {
 	const char *content_range; /* NULL: none */
 	const char *accept;	   /* NULL: anything */
 	const char *authorization; /* NULL: none; only the host of URL ever gets it */
-	const struct http_body *body; /* NULL: empty; POST, PUT and PATCH say so in Content-Length */
-	bool keeps_redirect;	      /* a redirect is an answer like any other */
-	int timeout_s;		      /* for all of a hop; 0: none */
+	const struct http_body
+		*body;	     /* NULL: empty; POST, PUT and PATCH say so in Content-Length */
+	bool keeps_redirect; /* a redirect is an answer like any other */
+	int timeout_s;	     /* for all of a hop; 0: none */
 };
 
 struct http;
@@ -48,11 +48,11 @@ struct http;
 struct http *http_new(const struct trust *trust, const char *host, struct error *e);
 void http_free(struct http *h);
 
-/* Sends Q and fills in R, which was initialised and may be used again. 0 for an answer of any status;
- * it may have come before the body was sent. -1 without one: STATUS_TEMPORARY when the peer could
- * not be reached or went away, STATUS_FAILED when it is not to be trusted (TLS) or not understood,
- * STATUS_INTERRUPTED, or what the reader of the body has set.
- * Redirects are followed with the same method and body, 5 times, never from https to http. */
+/* Sends Q and fills in R, which was initialised and may be used again. 0 for an answer of any
+ * status; it may have come before the body was sent. -1 without one: STATUS_TEMPORARY when the peer
+ * could not be reached or went away, STATUS_FAILED when it is not to be trusted (TLS) or not
+ * understood, STATUS_INTERRUPTED, or what the reader of the body has set. Redirects are followed
+ * with the same method and body, 5 times, never from https to http. */
 int http_send(struct http *h, const struct http_request *q, struct http_response *r,
 	      struct error *e);
 

@@ -35,11 +35,10 @@ struct plan {
  * COG_PUSH_MULTIPART_THRESHOLD, nothing announced. STATUS_USAGE. */
 int plan_limits_from_env(struct plan_limits *l, struct error *e);
 
-/* How a blob of SIZE bytes (more than 0) goes to a host of which LEARNT is known. Announcements below
- * 64 KiB or with min > max count as none. All chunks are equal but the last, which is smaller and,
- * where the limits leave a choice, never of one byte (serverless-registry refuses that). */
-struct plan plan_make(int64_t size, const struct plan_limits *limits,
-		      const struct profile *learnt);
+/* How a blob of SIZE bytes (more than 0) goes to a host of which LEARNT is known. Announcements
+ * below 64 KiB or with min > max count as none. All chunks are equal but the last, which is smaller
+ * and, where the limits leave a choice, never of one byte (serverless-registry refuses that). */
+struct plan plan_make(int64_t size, const struct plan_limits *limits, const struct profile *learnt);
 
 /* The next smaller body after one of BODY bytes was too large: half, but not less than what is
  * announced, else 1 MiB. 0 when BODY is that small already. */

@@ -2,8 +2,8 @@
 /* profile: what was learnt about a registry host, kept for a week in the state directory as
  * hosts/<host>.json, which a user may edit:
  *
- *	{"maxBody": 8388608, "maxChunk": 4194304, "oneBody": true, "lastInPut": true,
- *	 "frozenRange": true, "time": 1790000000}
+ *	{"maxBody": 8388608, "maxChunk": 4194304, "oneBody": true, "chunked": true,
+ *	 "lastInPut": true, "frozenRange": true, "time": 1790000000}
  */
 #ifndef PROFILE_H
 #define PROFILE_H
@@ -15,15 +15,19 @@
 
 struct profile {
 	int64_t max_body;  /* bytes: a larger request was refused with 413; 0: unknown */
-	int64_t max_chunk; /* bytes: a larger PATCH was refused though a PUT may not be; 0: unknown */
+	int64_t max_chunk; /* bytes: a larger PATCH was refused though a PUT may not be; 0: unknown
+			    */
 	bool is_one_body;  /* takes no blob in chunks */
+	bool is_chunked;   /* takes no blob as one body */
 	bool is_last_in_put;  /* wants the last chunk in the PUT */
 	bool is_range_frozen; /* the Range of its answers does not move with what it has stored */
 };
 
-/* Reads what is known about HOST ("host[:port]"): what was learnt, else what is known of a few public
- * registries (ECR, Google), else nothing. Never fails. */
+/* Reads what is known about HOST ("host[:port]"): what was learnt, else what is known of a few
+ * public registries (ECR, Google), else nothing. Never fails. */
 void profile_load(struct profile *p, const char *host);
+
+bool profile_equal(const struct profile *a, const struct profile *b);
 
 /* Keeps P; what another process has learnt meanwhile is merged (the smaller limit counts). -1 when
  * that fails: the caller may warn. */

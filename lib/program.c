@@ -20,11 +20,13 @@
 
 static const char *program_name = "?", *program_usage_text = "";
 static bool is_verbose;
-static volatile sig_atomic_t caught;
+static volatile sig_atomic_t caught; /* signals; 2: or more */
 
 static void catch(int signal)
 {
-	caught = signal;
+	(void)signal;
+	if (caught < 2)
+		caught++;
 }
 
 /* A closed 0, 1 or 2 would be the number of the next file that is opened, and records would go into
@@ -103,6 +105,11 @@ int program_option(int argc, char **argv, const char *own_letters, const struct 
 bool program_is_interrupted(void)
 {
 	return caught != 0;
+}
+
+bool program_is_urged(void)
+{
+	return caught > 1;
 }
 
 int program_interrupted(struct error *e)

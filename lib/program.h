@@ -31,6 +31,9 @@ int program_option(int argc, char **argv, const char *own_letters, const struct 
 /* Whether a signal asked us to stop. */
 bool program_is_interrupted(void);
 
+/* Whether it did so again: what would be finished in a moment is not. */
+bool program_is_urged(void);
+
 /* Sets STATUS_INTERRUPTED; returns -1. */
 int program_interrupted(struct error *e);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pushed: a small cache of what this machine has pushed where, so that a blob that another repository
- * of the same registry has can be mounted. One file a host in the cache directory, pushed/<host>, one
- * line for each blob, "sha256:... repository", newest last; old lines are dropped. */
+/* pushed: a small cache of what this machine has pushed where, so that a blob that another
+ * repository of the same registry has can be mounted. One file a host in the cache directory,
+ * pushed/<host>, one line for each blob, "sha256:... repository", newest last; old lines are
+ * dropped. */
 #ifndef PUSHED_H
 #define PUSHED_H
 

@@ -31,7 +31,8 @@ static const char *find_shared_dir(void)
 		return NULL;
 	if (st.st_uid == geteuid() && (st.st_mode & 077) == 0)
 		return dir;
-	program_warn("%s=%s: not used: it must be yours alone (mode 700)", REGISTRY_SHARED_ENV, dir);
+	program_warn("%s=%s: not used: it must be yours alone (mode 700)", REGISTRY_SHARED_ENV,
+		     dir);
 	return NULL;
 }
 
@@ -258,22 +259,38 @@ static int move_session(struct registry *r, struct session *s, const char *metho
 	return 0;
 }
 
-int registry_start(struct registry *r, struct session *s, struct error *e)
+int registry_start(struct registry *r, struct session *s, const struct mount *m, struct error *e)
 {
 	struct http_request q = {.method = "POST"};
 	const struct http_response *a = &r->response;
+	char tail[REFERENCE_NAME_MAX + DIGEST_TEXT_LEN + 48] = "blobs/uploads/";
 	*s = (struct session){0};
-	if (ask_repository(r, &q, "blobs/uploads/", e))
+	if (m)
+		snprintf(tail, sizeof tail, "blobs/uploads/?mount=%s&from=%s", m->digest->text,
+			 m->from);
+	if (ask_repository(r, &q, tail, e))
 		return -1;
 	if (!answer_is_success(a))
 		return refused(r, "POST", e);
 	if (answer_is_html(a))
 		return answer_failed("POST", a, "not a registry", e);
+	if (m && a->status == 201)
+		return 0;
 	if (!*a->location)
 		return answer_failed("POST", a, "no Location of an upload session", e);
 	s->chunk_min = a->chunk_min;
 	s->chunk_max = a->chunk_max;
 	return move_session(r, s, "POST", e);
+}
+
+int registry_status(struct registry *r, struct session *s, struct error *e)
+{
+	struct http_request q = {.method = "GET", .url = s->location};
+	if (send_authorized(r, &q, e))
+		return -1;
+	if (!answer_is_success(&r->response) || answer_is_html(&r->response))
+		return refused(r, "GET", e);
+	return move_session(r, s, "GET", e);
 }
 
 void registry_cancel(struct registry *r, const struct session *s)
@@ -332,8 +349,8 @@ bool registry_take(const struct registry *r, struct session *s)
 		return false;
 	snprintf(taken, sizeof taken, SESSION_FILE ".%ld", (long)getpid());
 	/* Of several that read it the one that renames it has it. */
-	bool is_ours = read_session(r, fd, SESSION_FILE, s) &&
-		       renameat(fd, SESSION_FILE, fd, taken) == 0;
+	bool is_ours =
+		read_session(r, fd, SESSION_FILE, s) && renameat(fd, SESSION_FILE, fd, taken) == 0;
 	if (is_ours)
 		unlinkat(fd, taken, 0);
 	close(fd);
@@ -359,21 +376,15 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 }
 
 int registry_commit(struct registry *r, struct session *s, const struct digest *d,
-		    const struct http_body *body, bool *is_ambiguous, struct error *e)
+		    const struct http_body *body, struct error *e)
 {
 	char url[LOCATION_SIZE];
-	struct http_request q = {.method = "PUT", .url = url, .content_type = BLOB_TYPE, .body = body};
-	*is_ambiguous = false;
-	if (location_append_digest(s->location, d, url, e))
+	struct http_request q = {
+		.method = "PUT", .url = url, .content_type = BLOB_TYPE, .body = body};
+	if (location_append_digest(s->location, d, url, e) || send_authorized(r, &q, e))
 		return -1;
-	if (send_authorized(r, &q, e)) {
-		*is_ambiguous = e->status == STATUS_TEMPORARY;
-		return -1;
-	}
-	int status = r->response.status;
 	if (answer_is_success(&r->response) && !answer_is_html(&r->response))
 		return 0;
-	*is_ambiguous = status == 404 || status == 416 || status >= 500;
 	return refused(r, "PUT", e);
 }
 
@@ -409,14 +420,14 @@ static int verify_manifest(struct registry *r, const char *name, const struct ma
 		return -1;
 	if (!answer_is_success(a))
 		return answer_failed("HEAD", a, "the manifest is not there after its PUT", e);
-	if (*a->content_digest ? is_digest(a->content_digest, &m->digest)
-			       : strncmp(a->content_type, m->media_type, strlen(m->media_type)) == 0)
+	if (*a->content_digest
+		    ? is_digest(a->content_digest, &m->digest)
+		    : strncmp(a->content_type, m->media_type, strlen(m->media_type)) == 0)
 		return 0;
 	return answer_failed("HEAD", a, "another manifest than the one that was put", e);
 }
 
-static int64_t read_manifest(void *context, int64_t offset, void *data, size_t len,
-			     struct error *e)
+static int64_t read_manifest(void *context, int64_t offset, void *data, size_t len, struct error *e)
 {
 	const struct manifest_bytes *m = context;
 	(void)e;
@@ -428,8 +439,7 @@ int registry_put_manifest(struct registry *r, const char *name, const struct man
 			  struct error *e)
 {
 	struct manifest_bytes copy = *m;
-	struct http_body body = {
-		.size = (int64_t)m->len, .read = read_manifest, .context = &copy};
+	struct http_body body = {.size = (int64_t)m->len, .read = read_manifest, .context = &copy};
 	struct http_request q = {.method = "PUT", .content_type = m->media_type, .body = &body};
 	const struct http_response *a = &r->response;
 	char tail[160], why[200];

@@ -2,8 +2,8 @@
 /* registry: the verbs of the OCI distribution spec for one repository, one request each. Knows the
  * shapes of answers; does not retry, split or decide (upload does).
  *
- * Functions return 0, or -1 with E naming the request and the answer: STATUS_DENIED for 401 and 403,
- * STATUS_TEMPORARY for 408, 429, 5xx and a peer that could not be reached or went away,
+ * Functions return 0, or -1 with E naming the request and the answer: STATUS_DENIED for 401 and
+ * 403, STATUS_TEMPORARY for 408, 429, 5xx and a peer that could not be reached or went away,
  * STATUS_INTERRUPTED, else STATUS_FAILED. All of them block. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
@@ -33,18 +33,20 @@ struct registry {
 	struct reference repository;
 	const char *shared_dir; /* borrowed from the environment; NULL when unset */
 	bool is_https;
-	bool is_scheme_known; /* else https is tried first, and http where this machine speaks no TLS */
+	bool is_scheme_known; /* else https is tried first, and http where this machine speaks no
+				 TLS */
 	bool has_warned;      /* of http:// Locations */
 };
 
 /* An upload session. */
 struct session {
-	char location[LOCATION_SIZE];  /* for the next request; replaced by every answer that has one */
+	char location[LOCATION_SIZE]; /* for the next request; replaced by every answer that has one
+				       */
 	int64_t chunk_min, chunk_max; /* announced, bytes; 0: not */
 };
 
-/* Makes R ready; asks nothing of the network. R must not move after that. CREDENTIAL is for a login:
- * used in place of what the user's config has; NULL else. */
+/* Makes R ready; asks nothing of the network. R must not move after that. CREDENTIAL is for a
+ * login: used in place of what the user's config has; NULL else. */
 int registry_open(struct registry *r, const struct reference *repository,
 		  const struct trust_options *trust, const struct credential *credential,
 		  struct error *e);
@@ -64,8 +66,18 @@ int registry_login(struct registry *r, struct error *e);
  * URL may be signed for GET alone); one to another /v2/ is. */
 int registry_has_blob(struct registry *r, const struct digest *d, struct error *e);
 
-/* POST: opens an upload session. */
-int registry_start(struct registry *r, struct session *s, struct error *e);
+/* A blob to mount: the registry has it in another repository, FROM. Borrowed. */
+struct mount {
+	const struct digest *digest;
+	const char *from;
+};
+
+/* POST: opens an upload session. With M (may be NULL) asks for a mount first: the status of the
+ * answer is 201 when that was done, and S is empty then. */
+int registry_start(struct registry *r, struct session *s, const struct mount *m, struct error *e);
+
+/* GET: asks the session where it is: answer_range(). Follows its Location. */
+int registry_status(struct registry *r, struct session *s, struct error *e);
 
 /* DELETE: gives a session up. Registries purge those that are left, so a failure is none. */
 void registry_cancel(struct registry *r, const struct session *s);
@@ -83,13 +95,13 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 		    const struct http_body *body, struct error *e);
 
 /* PUT: ends the session; what was sent, and then BODY (NULL: nothing), becomes the blob. After -1
- * *IS_AMBIGUOUS says that the blob may be there all the same. */
+ * it may be there all the same. */
 int registry_commit(struct registry *r, struct session *s, const struct digest *d,
-		    const struct http_body *body, bool *is_ambiguous, struct error *e);
+		    const struct http_body *body, struct error *e);
 
-/* HEAD and PUT of a manifest, NAME being a tag or a digest. The answer to the first is 1 when NAME is
- * the manifest D, 0 when it is not or the registry does not tell. The second checks the digest that
- * the registry says it stored, and asks with HEAD when it says none. */
+/* HEAD and PUT of a manifest, NAME being a tag or a digest. The answer to the first is 1 when NAME
+ * is the manifest D, 0 when it is not or the registry does not tell. The second checks the digest
+ * that the registry says it stored, and asks with HEAD when it says none. */
 struct manifest_bytes {
 	const char *data;
 	size_t len;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "response.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 
 void http_response_init(struct http_response *r)
 {
-	*r = (struct http_response){0};
+	*r = (struct http_response){.retry_after_ms = -1};
 	buffer_init(&r->body, HTTP_BODY_MAX);
 }
 
@@ -23,6 +25,8 @@ void http_response_clear(struct http_response *r)
 	r->status = 0;
 	r->challenges[0] = '\0';
 	r->location[0] = r->content_type[0] = r->content_digest[0] = r->api_version[0] = '\0';
+	r->range[0] = '\0';
+	r->retry_after_ms = -1;
 	r->chunk_min = r->chunk_max = 0;
 }
 
@@ -56,6 +60,22 @@ static bool take_number(const char *line, size_t len, const char *name, int64_t 
 	return true;
 }
 
+/* Seconds, or a date. */
+static bool take_delay(const char *line, size_t len, int64_t *ms)
+{
+	char text[64];
+	if (!take(line, len, "Retry-After", text, sizeof text))
+		return false;
+	size_t digits = strspn(text, "0123456789");
+	time_t moment = digits ? 0 : curl_getdate(text, NULL);
+	time_t now = time(NULL);
+	if (digits && digits <= 9 && !text[digits])
+		*ms = strtoll(text, NULL, 10) * 1000;
+	else if (moment > now)
+		*ms = (int64_t)(moment - now) * 1000;
+	return true;
+}
+
 void http_response_header(struct http_response *r, const char *line, size_t len)
 {
 	size_t used = strlen(r->challenges);
@@ -71,6 +91,8 @@ void http_response_header(struct http_response *r, const char *line, size_t len)
 		    sizeof r->content_digest) ||
 	       take(line, len, "Docker-Distribution-Api-Version", r->api_version,
 		    sizeof r->api_version) ||
+	       take(line, len, "Range", r->range, sizeof r->range) ||
+	       take_delay(line, len, &r->retry_after_ms) ||
 	       take_number(line, len, "OCI-Chunk-Min-Length", &r->chunk_min) ||
 	       take_number(line, len, "OCI-Chunk-Max-Length", &r->chunk_max));
 }

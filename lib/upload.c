@@ -1,278 +1,490 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The upload of one blob is a machine of these states; each is one function that does one request
- * and names the next state.
+/* The states are the requests that come next:
  *
- *	ASK      HEAD. There: DONE. Else OPEN.
- *	OPEN     Takes the session that oci-push-check left, or POSTs a new one, and plans by what
- *	         the registry announced: COMMIT where the blob goes as one body, else SEND.
- *	SEND     PATCH of the next chunk. SEND until all is sent, then COMMIT. Where a session that was
- *	         taken turns out to be lost at its first use: OPEN, with a new one.
- *	COMMIT   PUT, with the whole blob as its body or empty. DONE; CONFIRM where it failed in a
- *	         way that leaves open whether the registry has the blob: the connection was lost, 5xx,
- *	         404 or 416 for a session that is used up.
- *	CONFIRM  HEAD. There: DONE. Else the failure of the PUT is the result.
+ *	ASK     Is the blob there? Yes: DONE. No: STATUS where an earlier process left a session,
+ *	        else OPEN.
+ *	OPEN    A session was made: SEND, or COMMIT where the blob goes as one body. Mounted: DONE.
+ *	        A mount that failed: OPEN without.
+ *	SEND    Accepted: SEND, or COMMIT after the last chunk. An unclear end (no answer, or one
+ *that leaves open what was stored): STATUS. Too large: a smaller body, remembered for the host.
+ *Chunks refused altogether: another shape. STATUS  Where is the registry? SEND from there. It does
+ *not tell: SEND from where it may be. COMMIT  Accepted: DONE. Anything else: ASK, for the blob may
+ *be there all the same; if it is not, STATUS or a new session, as the failure of the PUT suggests.
  *
- * Where the upload stands is `offset`, our own count of what the registry has accepted. The Range of
- * an answer is not looked at: registries disagree on its form and some on its value.
+ * A session that is lost is a normal event: ASK, OPEN, from the start, up to RESTARTS_MAX times
+ * without coming further than before. A failure that may pass is tried again after a delay, up to
+ * `retry.tries` times in a row; the count starts again when bytes were accepted.
  *
- * A body streams from the file through libcurl's buffer, so memory does not grow with the chunk. All
- * bytes are hashed on their way, each once, in order: `hashed` is how far that is. The last block of
- * the blob is held back until the digest is known to be right, so a blob that is not its digest is
- * left incomplete at the registry, whatever the registry would verify. */
+ * Where the registry is, is our own count; its Range is advice (S: our offset before the request,
+ *E: after it, R: what the registry says):
+ *
+ *	R absent, R = E, R = E + 1	E		(Quay counts one too many)
+ *	S < R < E			R		(it took less; if it refuses R, E)
+ *	R <= S, after 2xx		E		(ECR names the end of the first chunk for
+ *ever) R > E + 1			a new session	(it has what we did not send)
+ *
+ * After an unclear end it may be at R, S or E: these are `guesses`, tried in turn until it accepts
+ * one. Where none is left the session is given up.
+ *
+ * A registry that wants one size of chunks within a session (it announces a minimum) gets a new
+ * session for another size; others go on in the one they have. */
 #include "upload.h"
 
-#include "clock.h"
-#include "event.h"
-#include "program.h"
-
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-enum {
-	ANNOUNCED_LEAST = 64 * 1024,
-	MARGIN = 64 * 1024, /* below OCI-Chunk-Max-Length, for proxies that count otherwise */
-	PROGRESS_INTERVAL_MS = 250,
-};
+enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3 };
 
-enum state { ASK, OPEN, SEND, COMMIT, CONFIRM, DONE };
-
-struct upload {
-	struct registry *registry;
-	struct upload_limits limits;
-	const struct upload_blob *blob;
-	struct upload_plan plan;
-	struct session session;
-	bool is_taken;	    /* the session is another program's and not yet proven */
-	bool may_take;
-	int64_t offset;	    /* bytes that the registry has accepted */
-	int64_t body_start; /* offset of the body that is being sent */
-	int64_t sent_bytes;
-	struct hasher *hasher;
-	int64_t hashed; /* bytes of the blob */
-	bool is_verified;
-	int64_t start_ms, reported_ms;
-	struct error failure; /* of the PUT, while CONFIRM asks */
-	const char *how;
-};
-
-/* CHUNK, changed by as little as keeps the last chunk from being of one byte: down to LEAST, else up
- * to MOST. Both loops are short: few neighbours in a row divide SIZE - 1. */
-static int64_t without_tail(int64_t size, int64_t chunk, int64_t least, int64_t most)
+void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
+		 const struct retry_policy *retry, const struct profile *learnt, uint32_t seed)
 {
-	for (int64_t n = chunk; n > 1 && n >= least; n--)
-		if (size % n != 1)
-			return n;
-	for (int64_t n = chunk; n <= most; n++)
-		if (size % n != 1)
-			return n;
-	return chunk;
-}
-
-struct upload_plan upload_plan(int64_t size, const struct upload_limits *limits)
-{
-	int64_t min = limits->announced_min >= ANNOUNCED_LEAST ? limits->announced_min : 0;
-	int64_t max = limits->announced_max >= ANNOUNCED_LEAST ? limits->announced_max : 0;
-	if (max && min > max)
-		min = max = 0;
-	int64_t chunk = limits->chunk;
-	int64_t most = max >= 2 * MARGIN ? max - MARGIN : max;
-	if (most && chunk > most)
-		chunk = most;
-	if (chunk < min)
-		chunk = min;
-	if (chunk < 2)
-		chunk = 2;
-	struct upload_plan plan = {.is_one_body = size <= limits->threshold && size <= chunk};
-	if (chunk >= size)
-		plan.chunk = size;
-	else
-		plan.chunk = without_tail(size, chunk, min, max ? max : INT64_MAX);
-	return plan;
-}
-
-static int wrong(const struct upload *u, const char *why, struct error *e)
-{
-	return error_set(e, STATUS_DATA, "blob %s: %s", u->blob->digest->text, why);
-}
-
-static int report_progress(struct upload *u, int64_t sent_offset, struct error *e)
-{
-	int64_t now = clock_now_ms();
-	if (now - u->reported_ms < PROGRESS_INTERVAL_MS)
-		return 0;
-	u->reported_ms = now;
-	int64_t elapsed = now - u->start_ms;
-	struct event_progress p = {
-		.digest = u->blob->digest,
-		.size = u->blob->size,
-		.offset = u->offset,
-		.sent_offset = sent_offset,
-		.bytes_per_second = elapsed > 0 ? sent_offset * 1000 / elapsed : 0,
+	*u = (struct upload){
+		.size = size,
+		.limits = *limits,
+		.retry = *retry,
+		.learnt = *learnt,
+		.next = UPLOAD_ASK,
+		.random = seed,
+		.may_mount = true,
+		.unsure_end = -1,
 	};
-	return event_progress(&p, e);
 }
 
-/* Hashes what of the LEN bytes at OFFSET was not hashed before; at the end of the blob compares. */
-static int hash(struct upload *u, int64_t offset, const char *data, int64_t len, struct error *e)
+/* The end of the body that starts at OFFSET. */
+static int64_t body_end(const struct upload *u, int64_t offset)
 {
-	int64_t end = offset + len;
-	if (end > u->hashed) {
-		hasher_update(u->hasher, data + (u->hashed - offset), (size_t)(end - u->hashed));
-		u->hashed = end;
+	int64_t left = u->size - offset;
+	return offset + (left < u->plan.chunk ? left : u->plan.chunk);
+}
+
+void upload_resume(struct upload *u, const struct plan *plan, int64_t offset)
+{
+	u->plan = *plan;
+	u->offset = offset;
+	u->has_session = u->is_resumed = true;
+	u->unsure_end = body_end(u, offset);
+}
+
+/* --- Where the registry may be ------------------------------------------------------------------
+ */
+
+static bool is_among(int64_t offset, const int64_t *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == offset)
+			return true;
+	return false;
+}
+
+static void add_guess(struct upload *u, int64_t offset)
+{
+	if (offset < 0 || offset > u->size || u->guess_count == UPLOAD_GUESSES_MAX ||
+	    is_among(offset, u->refused, u->refused_count) ||
+	    is_among(offset, u->guesses, u->guess_count))
+		return;
+	u->guesses[u->guess_count++] = offset;
+}
+
+/* Returns whether there may be more to try. */
+static bool refuse_guess(struct upload *u, int64_t offset)
+{
+	if (u->refused_count == UPLOAD_REFUSED_MAX)
+		return false;
+	u->refused[u->refused_count++] = offset;
+	return true;
+}
+
+static void forget_guesses(struct upload *u)
+{
+	u->guess_count = u->refused_count = 0;
+	u->unsure_end = -1;
+	u->has_asked = false;
+}
+
+/* --- How to go on -------------------------------------------------------------------------------
+ */
+
+static void fail(struct upload *u)
+{
+	u->next = UPLOAD_FAILED;
+}
+
+static void succeed(struct upload *u, const char *how)
+{
+	u->how = how;
+	u->next = UPLOAD_DONE;
+}
+
+/* A failure that may pass: NEXT after a delay. */
+static void try_later(struct upload *u, enum upload_action next, const struct upload_answer *a)
+{
+	if (u->failures >= u->retry.tries) {
+		fail(u);
+		return;
 	}
-	if (end < u->blob->size || u->is_verified)
-		return 0;
-	struct digest d;
-	hasher_final(u->hasher, &d);
-	u->is_verified = digest_equal(&d, u->blob->digest);
-	return u->is_verified ? 0 : wrong(u, "its bytes are not its digest", e);
+	u->failures++;
+	u->random = u->random * 1664525 + 1013904223;
+	u->delay_ms = retry_delay(&u->retry, u->failures, a->status ? a->retry_after_ms : -1,
+				  u->random >> 16);
+	u->next = next;
 }
 
-static int64_t read_body(void *context, int64_t offset, void *data, size_t len, struct error *e)
+static void leave_session(struct upload *u, enum upload_action next)
 {
-	struct upload *u = context;
-	ssize_t n;
-	offset += u->body_start;
-	do
-		n = pread(u->blob->fd, data, len, (off_t)offset);
-	while (n < 0 && errno == EINTR && !program_is_interrupted());
-	if (n < 0 && program_is_interrupted())
-		return program_interrupted(e);
-	if (n < 0)
-		return error_errno(e, "blob %s", u->blob->digest->text);
-	if (n == 0)
-		return wrong(u, "became shorter while it was sent", e);
-	if (hash(u, offset, data, n, e) || report_progress(u, offset + n, e))
-		return -1;
-	return n;
+	u->has_session = u->is_taken = u->is_resumed = u->is_committing = false;
+	u->offset = 0;
+	forget_guesses(u);
+	u->next = next;
 }
 
-static struct http_body body_of(struct upload *u, int64_t size)
+/* The session is gone, or not to be trusted. The first time at once; then with delays, which count.
+ */
+static void restart(struct upload *u, const struct upload_answer *a)
 {
-	u->body_start = u->offset;
-	return (struct http_body){.size = size, .read = read_body, .context = u};
+	leave_session(u, UPLOAD_ASK);
+	if (++u->restarts > RESTARTS_MAX)
+		fail(u);
+	else if (u->restarts > 1)
+		try_later(u, UPLOAD_ASK, a);
 }
 
-static int ask(struct upload *u, enum state *next, struct error *e)
+/* The registry does not take the blob in the shape it had. */
+static void change_shape(struct upload *u, enum plan_shape shape)
 {
-	int there = registry_has_blob(u->registry, u->blob->digest, e);
-	if (there < 0)
-		return -1;
-	u->how = there ? "exists" : "uploaded";
-	*next = there ? DONE : OPEN;
-	return 0;
-}
-
-static int open_session(struct upload *u, enum state *next, struct error *e)
-{
-	u->is_taken = u->may_take && registry_take(u->registry, &u->session);
-	u->may_take = false;
-	if (!u->is_taken && registry_start(u->registry, &u->session, e))
-		return -1;
-	u->limits.announced_min = u->session.chunk_min;
-	u->limits.announced_max = u->session.chunk_max;
-	u->plan = upload_plan(u->blob->size, &u->limits);
-	*next = u->plan.is_one_body ? COMMIT : SEND;
-	return 0;
-}
-
-/* Whether the registry no longer knows the session that another program opened. */
-static bool is_lost_session(const struct upload *u)
-{
-	int status = u->registry->response.status;
-	return u->is_taken && (status == 400 || status == 404 || status == 416 || status == 500);
-}
-
-static int send_chunk(struct upload *u, enum state *next, struct error *e)
-{
-	int64_t left = u->blob->size - u->offset;
-	struct http_body body = body_of(u, left < u->plan.chunk ? left : u->plan.chunk);
-	int rc = registry_append(u->registry, &u->session, u->offset, &body, e);
-	u->sent_bytes += u->registry->response.sent_bytes;
-	if (rc && is_lost_session(u)) {
-		*e = (struct error){0};
-		*next = OPEN;
-		return 0;
+	u->refused_shapes |= 1u << u->plan.shape;
+	if (u->refused_shapes & 1u << shape) {
+		fail(u);
+		return;
 	}
-	if (rc)
-		return -1;
+	u->learnt.is_one_body = shape == PLAN_ONE_BODY;
+	u->learnt.is_chunked = u->plan.shape == PLAN_ONE_BODY;
+	u->learnt.is_last_in_put = shape == PLAN_LAST_IN_PUT;
+	u->bad_commits = 0;
+	leave_session(u, UPLOAD_OPEN);
+}
+
+/* SEND, or COMMIT where what is left belongs into the PUT. */
+static void go_on(struct upload *u)
+{
+	int64_t left = u->size - u->offset;
+	bool is_last = u->plan.shape == PLAN_ONE_BODY ||
+		       (u->plan.shape == PLAN_LAST_IN_PUT && left <= u->plan.chunk);
+	u->next = left == 0 || is_last ? UPLOAD_COMMIT : UPLOAD_SEND;
+}
+
+static void begin(struct upload *u)
+{
+	u->plan = plan_make(u->size, &u->limits, &u->learnt);
+	go_on(u);
+}
+
+static void accept(struct upload *u, int64_t offset)
+{
+	u->offset = offset;
 	u->is_taken = false;
-	u->offset += body.size;
-	*next = u->offset < u->blob->size ? SEND : COMMIT;
-	return 0;
-}
-
-static int commit(struct upload *u, enum state *next, struct error *e)
-{
-	bool is_ambiguous;
-	struct http_body body = body_of(u, u->blob->size);
-	bool has_body = u->plan.is_one_body;
-	int rc = registry_commit(u->registry, &u->session, u->blob->digest,
-				 has_body ? &body : NULL, &is_ambiguous, e);
-	u->sent_bytes += has_body ? u->registry->response.sent_bytes : 0;
-	*next = DONE;
-	if (rc == 0)
-		return 0;
-	if (!is_ambiguous && !is_lost_session(u))
-		return -1;
-	u->failure = *e;
-	*e = (struct error){0};
-	*next = CONFIRM;
-	return 0;
-}
-
-static int confirm(struct upload *u, enum state *next, struct error *e)
-{
-	bool is_lost = is_lost_session(u);
-	int there = registry_has_blob(u->registry, u->blob->digest, e);
-	if (there < 0 && e->status == STATUS_INTERRUPTED)
-		return -1;
-	if (there > 0) {
-		*next = DONE;
-		return 0;
+	u->failures = 0;
+	if (offset > u->best) {
+		u->best = offset;
+		u->restarts = 0;
 	}
-	*next = OPEN;
-	*e = is_lost ? (struct error){0} : u->failure;
-	return is_lost ? 0 : -1;
+	forget_guesses(u);
+	go_on(u);
 }
 
-static int step(struct upload *u, enum state *state, struct error *e)
+/* Goes on at the next place where the registry may be; without one the session is lost. */
+static void guess(struct upload *u, const struct upload_answer *a)
 {
-	switch (*state) {
-	case ASK:
-		return ask(u, state, e);
-	case OPEN:
-		return open_session(u, state, e);
-	case SEND:
-		return send_chunk(u, state, e);
-	case COMMIT:
-		return commit(u, state, e);
-	case CONFIRM:
-		return confirm(u, state, e);
-	case DONE:
+	if (u->guess_count == 0) {
+		restart(u, a);
+		return;
+	}
+	u->offset = u->guesses[0];
+	memmove(u->guesses, u->guesses + 1, --u->guess_count * sizeof *u->guesses);
+	go_on(u);
+}
+
+/* A body of SIZE bytes was too large. */
+static void shrink(struct upload *u, int64_t size, const struct upload_answer *a)
+{
+	int64_t smaller = plan_smaller(size, &u->limits);
+	if (!smaller || (u->plan.shape == PLAN_ONE_BODY && u->refused_shapes)) {
+		fail(u);
+		return;
+	}
+	if (a->status == 416)
+		u->learnt.max_chunk = smaller;
+	else
+		u->learnt.max_body = smaller;
+	u->learnt.is_one_body = false;
+	if (a->status == 416 || u->limits.announced_min || u->is_taken)
+		leave_session(u, UPLOAD_OPEN);
+	else
+		begin(u);
+}
+
+/* --- What came of each request ------------------------------------------------------------------
+ */
+
+static bool is_lost(const struct upload_answer *a)
+{
+	return !a->status || a->class == ANSWER_BUSY;
+}
+
+/* A proxy gave up waiting; what it waited for goes on. */
+static bool is_slow(const struct upload_answer *a)
+{
+	return a->status == 408 || a->status == 499 || a->status == 504 || a->status == 524;
+}
+
+/* The blob is not there after a PUT of the whole. */
+static void after_one_body(struct upload *u, const struct upload_answer *put)
+{
+	if (is_lost(put)) {
+		leave_session(u, UPLOAD_OPEN);
+		try_later(u, UPLOAD_OPEN, put);
+	} else if (put->class == ANSWER_UNKNOWN && u->bad_commits == 1) {
+		restart(u, put);
+	} else {
+		change_shape(u, PLAN_CHUNKS);
+	}
+}
+
+/* The blob is not there after chunks and a PUT. */
+static void after_chunks(struct upload *u, const struct upload_answer *put)
+{
+	bool is_first = u->bad_commits <= 1;
+	if (put->status && put->class == ANSWER_UNKNOWN)
+		restart(u, put);
+	else if (put->status && u->learnt.is_range_frozen && u->plan.shape == PLAN_CHUNKS)
+		change_shape(u, PLAN_LAST_IN_PUT);
+	else if (!put->status || (is_first && is_lost(put)))
+		try_later(u, UPLOAD_STATUS, put);
+	else if (is_first && put->class == ANSWER_BAD_RANGE)
+		u->next = UPLOAD_STATUS;
+	else if (is_lost(put) || (is_first && u->is_resumed))
+		restart(u, put);
+	else
+		change_shape(u, u->plan.shape == PLAN_CHUNKS ? PLAN_LAST_IN_PUT : PLAN_CHUNKS);
+}
+
+static void on_ask(struct upload *u, const struct upload_answer *a)
+{
+	const struct upload_answer put = u->commit;
+	bool is_unclear = !a->status || a->status == 429 || a->retry_after_ms >= 0 ||
+			  (u->is_committing && a->class == ANSWER_BUSY);
+	if (a->status && a->class == ANSWER_OK) {
+		succeed(u, u->has_committed ? "uploaded" : "exists");
+	} else if (is_unclear) {
+		try_later(u, UPLOAD_ASK, a);
+	} else if (u->is_committing && is_slow(&put) && u->failures < SLOW_COMMITS_MAX) {
+		try_later(u, UPLOAD_ASK, &put);
+	} else if (u->is_committing) {
+		u->is_committing = false;
+		if (u->plan.shape == PLAN_ONE_BODY)
+			after_one_body(u, &put);
+		else
+			after_chunks(u, &put);
+	} else {
+		u->next = u->has_session ? UPLOAD_STATUS : UPLOAD_OPEN;
+	}
+}
+
+static void on_open(struct upload *u, const struct upload_answer *a)
+{
+	bool is_open = a->status && a->class == ANSWER_OK;
+	if (a->was_mount)
+		u->may_mount = false;
+	if (a->was_mount && a->status == 201) {
+		succeed(u, "mounted");
+	} else if (is_open) {
+		u->has_session = true;
+		u->is_taken = a->is_taken;
+		u->limits.announced_min = a->announced_min;
+		u->limits.announced_max = a->announced_max;
+		begin(u);
+	} else if (a->was_mount) {
+		u->next = UPLOAD_OPEN;
+	} else if (is_lost(a)) {
+		try_later(u, UPLOAD_OPEN, a);
+	} else {
+		fail(u);
+	}
+}
+
+static void on_status(struct upload *u, const struct upload_answer *a)
+{
+	int64_t have = a->have;
+	if (is_lost(a)) {
+		try_later(u, UPLOAD_STATUS, a);
+		return;
+	}
+	if (a->class == ANSWER_UNKNOWN || (a->class == ANSWER_OK && have > u->size)) {
+		restart(u, a);
+		return;
+	}
+	if (a->class == ANSWER_DENIED) {
+		fail(u);
+		return;
+	}
+	u->has_asked = true;
+	u->guess_count = 0;
+	/* Quay, which counts one too many, says "bytes=". */
+	if (a->class == ANSWER_OK && a->has_unit && have != u->offset && have != u->unsure_end)
+		add_guess(u, have - 1);
+	if (a->class == ANSWER_OK && !u->learnt.is_range_frozen)
+		add_guess(u, have);
+	add_guess(u, u->offset);
+	add_guess(u, u->unsure_end);
+	if (a->class == ANSWER_OK)
+		add_guess(u, have);
+	u->is_resumed = true;
+	guess(u, a);
+}
+
+/* Only ECR is known to do that, and it wants the last chunk in the PUT. */
+static void learn_frozen(struct upload *u)
+{
+	u->learnt.is_range_frozen = u->learnt.is_last_in_put = true;
+	u->plan.shape = PLAN_LAST_IN_PUT;
+}
+
+/* 2xx for a chunk. */
+static void reconcile(struct upload *u, const struct upload_answer *a)
+{
+	int64_t start = u->offset, end = body_end(u, start), have = a->have;
+	if (have > end + 1) {
+		restart(u, a);
+	} else if (have > start && have < end && !u->learnt.is_range_frozen) {
+		accept(u, have);
+		add_guess(u, end);
+	} else {
+		if (!u->learnt.is_range_frozen && start > 0 && have >= 0 && have <= start)
+			learn_frozen(u);
+		accept(u, end);
+	}
+}
+
+/* 416: the offset is not where the registry is. */
+static void on_bad_range(struct upload *u, const struct upload_answer *a)
+{
+	int64_t start = u->offset;
+	if (!refuse_guess(u, start)) {
+		restart(u, a);
+		return;
+	}
+	if (a->have == start && a->has_unit) {
+		u->guess_count = 0;
+		add_guess(u, start - 1);
+	} else if (a->have == start && start == 0) {
+		change_shape(u, PLAN_ONE_BODY); /* it is not the offset */
+		return;
+	} else if (a->have == start) {
+		u->guess_count = 0; /* nor here: the size, and that of the chunks before */
+	} else if (a->have >= 0) {
+		u->guess_count = 0;
+		add_guess(u, a->have);
+	} else if (!u->has_asked) {
+		u->next = UPLOAD_STATUS;
+		return;
+	}
+	guess(u, a);
+}
+
+/* Whether a session that another program has opened turns out to be lost at its first use. */
+static bool is_stale(const struct upload *u, const struct upload_answer *a)
+{
+	return u->is_taken &&
+	       (a->status == 400 || a->status == 404 || a->status == 416 || a->status == 500);
+}
+
+static void on_send(struct upload *u, const struct upload_answer *a)
+{
+	int64_t end = body_end(u, u->offset);
+	if (is_stale(u, a)) {
+		leave_session(u, UPLOAD_OPEN);
+		return;
+	}
+	if (is_lost(a)) {
+		u->unsure_end = a->is_body_sent ? end : -1;
+		u->has_asked = false;
+		try_later(u, UPLOAD_STATUS, a);
+		return;
+	}
+	switch (a->class) {
+	case ANSWER_OK:
+		reconcile(u, a);
+		break;
+	case ANSWER_TOO_LARGE:
+		shrink(u, end - u->offset, a);
+		break;
+	case ANSWER_BAD_RANGE:
+		on_bad_range(u, a);
+		break;
+	case ANSWER_UNKNOWN:
+		restart(u, a);
+		break;
+	case ANSWER_REFUSED:
+		change_shape(u, PLAN_ONE_BODY);
+		break;
+	default:
+		fail(u);
 		break;
 	}
-	return 0;
 }
 
-int upload_blob(struct registry *r, const struct upload_limits *limits,
-		const struct upload_blob *blob, struct error *e)
+static void on_commit(struct upload *u, const struct upload_answer *a)
 {
-	struct upload u = {.registry = r, .limits = *limits, .blob = blob, .may_take = true};
-	enum state state = ASK;
-	int rc = -1;
-	if (blob->size == 0)
-		return wrong(&u, "empty: registries take no blobs of 0 bytes", e);
-	u.hasher = hasher_new();
-	u.start_ms = u.reported_ms = clock_now_ms();
-	while (state != DONE)
-		if (step(&u, &state, e))
-			goto out;
-	rc = event_done(blob->digest, blob->size, u.how, u.sent_bytes,
-			clock_now_ms() - u.start_ms, e);
-out:
-	hasher_free(u.hasher);
-	return rc;
+	int64_t body = u->size - u->offset;
+	bool is_answered = a->status != 0;
+	u->has_committed = true;
+	if (is_answered && a->class == ANSWER_OK) {
+		succeed(u, "uploaded");
+	} else if (is_stale(u, a) && a->status != 416) {
+		leave_session(u, UPLOAD_ASK);
+	} else if (is_answered && a->class == ANSWER_DENIED) {
+		fail(u);
+	} else if (is_answered && a->class == ANSWER_TOO_LARGE && body) {
+		shrink(u, body, a);
+	} else {
+		u->bad_commits += is_answered;
+		u->commit = *a;
+		u->is_committing = true;
+		u->next = UPLOAD_ASK;
+	}
+}
+
+struct upload_step upload_next(const struct upload *u)
+{
+	struct upload_step step = {.action = u->next, .delay_ms = u->delay_ms};
+	if (u->next == UPLOAD_OPEN)
+		step.may_mount = u->may_mount;
+	if (u->next == UPLOAD_SEND || u->next == UPLOAD_COMMIT) {
+		step.offset = u->offset;
+		step.size = (u->next == UPLOAD_SEND ? body_end(u, u->offset) : u->size) - u->offset;
+	}
+	return step;
+}
+
+void upload_answered(struct upload *u, const struct upload_answer *a)
+{
+	u->delay_ms = 0;
+	switch (u->next) {
+	case UPLOAD_ASK:
+		on_ask(u, a);
+		break;
+	case UPLOAD_OPEN:
+		on_open(u, a);
+		break;
+	case UPLOAD_STATUS:
+		on_status(u, a);
+		break;
+	case UPLOAD_SEND:
+		on_send(u, a);
+		break;
+	case UPLOAD_COMMIT:
+		on_commit(u, a);
+		break;
+	case UPLOAD_DONE:
+	case UPLOAD_FAILED:
+		break;
+	}
 }

@@ -1,47 +1,96 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* upload: one blob into the registry, from an open file. */
+/* upload: what to ask of a registry next so that it gets one blob. Pure: it makes no request, reads
+ * no file and no clock. transfer does what it says and tells it what came of it. */
 #ifndef UPLOAD_H
 #define UPLOAD_H
 
-#include "digest.h"
-#include "error.h"
-#include "registry.h"
+#include "answer.h"
+#include "plan.h"
+#include "profile.h"
+#include "retry.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define UPLOAD_CHUNK_BYTES 268435456   /* default of COG_PUSH_CHUNK_SIZE */
-#define UPLOAD_THRESHOLD_BYTES 52428800 /* default of COG_PUSH_MULTIPART_THRESHOLD */
-
-/* What decides how a blob is cut; bytes. */
-struct upload_limits {
-	int64_t chunk;	      /* of a body */
-	int64_t threshold;    /* larger blobs go in chunks */
-	int64_t announced_min; /* OCI-Chunk-Min-Length, OCI-Chunk-Max-Length; 0: none */
-	int64_t announced_max;
+enum upload_action {
+	UPLOAD_ASK,    /* HEAD of the blob */
+	UPLOAD_OPEN,   /* POST: a new session */
+	UPLOAD_STATUS, /* GET of the session */
+	UPLOAD_SEND,   /* PATCH with `size` bytes at `offset` */
+	UPLOAD_COMMIT, /* PUT with `size` bytes at `offset` (may be 0) */
+	UPLOAD_DONE,   /* the registry has the blob */
+	UPLOAD_FAILED, /* the last answer is why */
 };
 
-struct upload_plan {
-	bool is_one_body; /* PUT; else PATCHes and an empty PUT */
-	int64_t chunk;	  /* bytes of every PATCH but the last */
+struct upload_step {
+	enum upload_action action;
+	int64_t offset, size; /* bytes of the blob that go into the body */
+	int64_t delay_ms;     /* to wait before it; more than 0 after a failure */
+	bool may_mount;	      /* of OPEN */
 };
 
-/* How a blob of SIZE bytes (more than 0) goes. Announcements below 64 KiB or with min > max count as
- * none. All chunks are equal but the last, which is smaller and, where the limits leave a choice,
- * never of one byte (serverless-registry refuses that). */
-struct upload_plan upload_plan(int64_t size, const struct upload_limits *limits);
+struct upload_answer {
+	int status;		 /* 0: none came; the connection was lost or never made */
+	enum answer_class class; /* of an answer */
+	int64_t have;		 /* bytes that the registry says it has; -1: it does not say */
+	bool has_unit;		 /* it says so with "bytes=", as those do that count one too many */
+	int64_t retry_after_ms;	 /* -1: it does not say */
+	int64_t announced_min, announced_max; /* of OPEN and STATUS */
+	bool is_body_sent;		      /* whole */
+	bool was_mount;			      /* of OPEN: a mount was asked for */
+	bool is_taken;			      /* of OPEN: another program has opened the session */
+};
 
-struct upload_blob {
-	const struct digest *digest;
-	int fd; /* borrowed; read with pread */
+#define UPLOAD_GUESSES_MAX 4
+#define UPLOAD_REFUSED_MAX 16
+
+struct upload {
+	/* Given. */
 	int64_t size;
+	struct plan_limits limits;
+	struct retry_policy retry;
+	/* Learnt; the caller keeps it when it differs from what it was. */
+	struct profile learnt;
+	/* Where it stands. */
+	enum upload_action next;
+	struct plan plan;
+	int64_t offset; /* bytes that the registry has, as far as we know */
+	bool has_session;
+	bool is_taken;	    /* another program opened it, and it has yet to accept something */
+	bool is_resumed;    /* it went on after an unclear end */
+	bool is_committing; /* ASK is for the outcome of a PUT, of which the answer was `commit` */
+	bool has_committed;
+	struct upload_answer commit;
+	/* Where the registry may be. */
+	int64_t unsure_end; /* the end of a body that it may have stored; -1: none */
+	int64_t guesses[UPLOAD_GUESSES_MAX],
+		refused[UPLOAD_REFUSED_MAX]; /* offsets; the best first */
+	size_t guess_count, refused_count;
+	bool has_asked; /* STATUS, since the last unclear end */
+	/* Bounds. */
+	int64_t failures; /* in a row, without progress */
+	int64_t delay_ms;
+	int64_t best;		 /* the highest offset of any session */
+	int restarts;		 /* since `best` rose */
+	int bad_commits;	 /* PUTs that were answered with a failure, in this shape */
+	unsigned refused_shapes; /* bits of enum plan_shape */
+	uint32_t random;
+	bool may_mount;
+	const char *how; /* of DONE: exists, mounted, uploaded */
 };
 
-/* Puts a blob into the registry, with `progress` records on stdout while it is sent and a `done`
- * record at the end; nothing but that record when the blob is there already. Of LIMITS the
- * announcements are ignored. Blocks. Statuses: those of registry.h; STATUS_DATA for a blob of 0
- * bytes, one whose bytes are not its digest or that became shorter: it is never committed. */
-int upload_blob(struct registry *r, const struct upload_limits *limits,
-		const struct upload_blob *blob, struct error *e);
+/* Makes U ready for a blob of SIZE bytes (more than 0). SEED decides the jitter of the delays. */
+void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
+		 const struct retry_policy *retry, const struct profile *learnt, uint32_t seed);
+
+/* U goes on with a session of an earlier process, in which OFFSET bytes were accepted. */
+void upload_resume(struct upload *u, const struct plan *plan, int64_t offset);
+
+/* What to do next. */
+struct upload_step upload_next(const struct upload *u);
+
+/* What came of it. */
+void upload_answered(struct upload *u, const struct upload_answer *a);
 
 #endif

@@ -7,12 +7,13 @@
  */
 #include "event.h"
 #include "json.h"
+#include "journal.h"
 #include "layout.h"
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "transfer.h"
 #include "trust.h"
-#include "upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ struct uploader {
 	struct registry registry;
 	struct reference repository;
 	struct trust_options trust;
-	struct upload_limits limits;
+	struct transfer_options options;
 	json_t *seen; /* the set of digests so far */
 	bool tells_phase; /* cog-push does that for uploaders on a queue */
 };
@@ -76,12 +77,12 @@ static int upload(struct uploader *u, const struct digest *d, struct error *e)
 	if (fd < 0)
 		return -1;
 	size = lseek(fd, 0, SEEK_END);
-	struct upload_blob blob = {.digest = d, .fd = fd, .size = size};
+	struct transfer_blob blob = {.digest = d, .fd = fd, .size = size};
 	int rc = -1;
 	if (size < 0)
 		error_errno(e, "blob %s", d->text);
 	else if (!u->tells_phase || event_phase(PHASE_PUSHING, e) == 0)
-		rc = upload_blob(&u->registry, &u->limits, &blob, e);
+		rc = transfer_blob(&u->registry, &u->options, &blob, e);
 	u->tells_phase = false;
 	close(fd);
 	return rc;
@@ -210,21 +211,11 @@ static int upload_stdin(struct uploader *u, struct error *e)
 	}
 }
 
-static int read_limits(struct upload_limits *l, struct error *e)
-{
-	const char *name = program_env("COG_PUSH_CHUNK_SIZE") ? "COG_PUSH_CHUNK_SIZE"
-							      : "COG_PUSH_DEFAULT_CHUNK_SIZE";
-	*l = (struct upload_limits){.chunk = UPLOAD_CHUNK_BYTES,
-				    .threshold = UPLOAD_THRESHOLD_BYTES};
-	if (program_env_number(name, 1, &l->chunk, e))
-		return -1;
-	return program_env_number("COG_PUSH_MULTIPART_THRESHOLD", 1, &l->threshold, e);
-}
-
 /* OPERANDS: DIR, REPO, digests. */
 static void run(struct uploader *u, const char *fifo, char **operands, struct error *e)
 {
 	u->dir = operands[0];
+	journal_sweep();
 	u->seen = json_object();
 	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
@@ -257,7 +248,7 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 			return error_set(e, STATUS_USAGE, "'%.100s': not a sha256 digest",
 					 operands[i]);
 	}
-	return read_limits(&u->limits, e);
+	return transfer_options_init(&u->options, e);
 }
 
 int main(int argc, char **argv)

@@ -29,7 +29,7 @@ static int check(const struct reference *repository, const struct trust_options 
 	struct session s;
 	int rc = -1;
 	if (registry_open(&r, repository, trust, NULL, e) || registry_ping(&r, e) ||
-	    registry_start(&r, &s, e))
+	    registry_start(&r, &s, NULL, e))
 		goto out;
 	rc = registry_share(&r, &s, e);
 	if (rc == 0)

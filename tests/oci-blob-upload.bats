@@ -284,15 +284,16 @@ PUT - 0" ]
 	[[ $stderr == *"PUT http://$REGISTRY/"*"connection"* ]]
 }
 
-@test "a refused PUT is a failure without a question" {
-	start_registry --fail PUT:1:400
+@test "a refused PUT is tried once more in chunks, then it is a failure" {
+	start_registry --fail PUT:9:400
 	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"a fault as ordered"* ]]
-	[ "$(methods)" = "HEAD POST PUT" ]
+	[ "$(methods)" = "HEAD POST PUT HEAD POST PATCH PUT HEAD" ]
 }
 
 @test "statuses say whether to try again" {
+	export COG_PUSH_RETRIES=0
 	for want in 401:77 403:77 404:1 400:1 429:75 500:75 503:75 0:75; do
 		start_registry --fail "POST:9:${want%:*}"
 		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
@@ -327,6 +328,7 @@ PUT - 0" ]
 }
 
 @test "nobody at the port, no such host" {
+	export COG_PUSH_RETRIES=0
 	d=$(random_blob L 1000)
 	try oci-blob-upload L "$NOBODY/a/b" "$d"
 	[ "$status" -eq 75 ]
@@ -470,7 +472,7 @@ $c" ]
 		echo "$signal: status $code after $((SECONDS - start)) s: $(cat err)"
 		tail -n 3 out
 		[ "$code" -eq 130 ]
-		[ $((SECONDS - start)) -le 2 ]
+		[ $((SECONDS - start)) -le 5 ]
 		grep -q interrupted err
 		run ! grep -q '"done"' out
 		stop_registry
@@ -488,7 +490,7 @@ $c" ]
 	code=0
 	wait "$pid" || code=$?
 	[ "$code" -eq 130 ]
-	[ $((SECONDS - start)) -le 2 ]
+	[ $((SECONDS - start)) -le 5 ]
 }
 
 @test "memory does not grow with the chunk" {

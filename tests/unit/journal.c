@@ -390,7 +390,7 @@ static void wait_interrupted(int unused)
 	struct journal j;
 	struct error e = {0};
 	(void)unused;
-	program_init("journal");
+	program_init("journal", "");
 	CHECK(journal_open(&j, &repository, &digest) == 1);
 	raise(SIGTERM);
 	CHECK(journal_wait(&j, &e) == -1 && e.status == STATUS_INTERRUPTED);
@@ -431,7 +431,7 @@ static int run(char **operands)
 	struct journal_entry entry;
 	struct error e = {0};
 	const char *verb = operands[0];
-	program_init("journal");
+	program_init("journal", "");
 	if (strcmp(verb, "sweep") == 0) {
 		journal_sweep();
 		return 0;

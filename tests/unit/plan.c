@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "upload.h"
+#include "plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 struct plan_case {
 	int64_t size;
-	struct upload_limits limits; /* chunk, threshold, min, max */
+	struct plan_limits limits; /* chunk, threshold, min, max */
 	bool is_one_body;
 	int64_t chunk;
 };
@@ -56,19 +56,19 @@ int main(void)
 	int failures = 0;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const struct plan_case *c = &cases[i];
-		struct upload_plan p = upload_plan(c->size, &c->limits);
-		if (p.is_one_body == c->is_one_body && p.chunk == c->chunk)
+		struct plan p = plan_make(c->size, &c->limits, &(struct profile){0});
+		if ((p.shape == PLAN_ONE_BODY) == c->is_one_body && p.chunk == c->chunk)
 			continue;
 		printf("case %zu, %" PRId64 " bytes: got %s of %" PRId64 ", want %s of %" PRId64 "\n", i,
-		       c->size, p.is_one_body ? "one body" : "chunks", p.chunk,
+		       c->size, p.shape == PLAN_ONE_BODY ? "one body" : "chunks", p.chunk,
 		       c->is_one_body ? "one body" : "chunks", c->chunk);
 		failures++;
 	}
 	for (int64_t size = 2; size < 3000; size++)
 		for (int64_t chunk = 1; chunk < 100; chunk++) {
-			struct upload_limits limits = {.chunk = chunk, .threshold = 1};
-			struct upload_plan p = upload_plan(size, &limits);
-			if (!p.is_one_body && p.chunk < size && size % p.chunk == 1) {
+			struct plan_limits limits = {.chunk = chunk, .threshold = 1};
+			struct plan p = plan_make(size, &limits, &(struct profile){0});
+			if (p.shape != PLAN_ONE_BODY && p.chunk < size && size % p.chunk == 1) {
 				printf("%" PRId64 " bytes in chunks of %" PRId64 ": one is left\n", size,
 				       p.chunk);
 				failures++;

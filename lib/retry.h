@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* retry: how often and after how long something is tried again. */
+#ifndef RETRY_H
+#define RETRY_H
+
+#include "error.h"
+#include "event.h"
+#include "response.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RETRY_TRIES 5	    /* default of COG_PUSH_RETRIES */
+#define RETRY_DELAY_MS 2000 /* default of COG_PUSH_RETRY_DELAY_MS */
+
+struct retry_policy {
+	int64_t tries;	  /* again, in a row without progress; 0: never */
+	int64_t delay_ms; /* before the first; doubled each time */
+};
+
+/* The policy of COG_PUSH_RETRIES and COG_PUSH_RETRY_DELAY_MS. STATUS_USAGE. */
+int retry_policy_from_env(struct retry_policy *p, struct error *e);
+
+/* Milliseconds before try number ATTEMPT (from 1): the delay doubled ATTEMPT - 1 times, at most 60
+ * s, with jitter of up to a quarter of it, which RANDOM (any number) decides; at least
+ * RETRY_AFTER_MS (-1: the server did not say), which counts up to 10 minutes. */
+int64_t retry_delay(const struct retry_policy *p, int64_t attempt, int64_t retry_after_ms,
+		    uint32_t random);
+
+/* Writes the `retry` record and the line on stderr, then waits. Returns 0, or -1 with
+ * STATUS_INTERRUPTED, or because stdout takes no more. */
+int retry_wait(const struct event_retry *r, struct error *e);
+
+/* For a single request: after a failure E with the HTTP status STATUS (0: no answer) decides
+ * whether to try again: then says so, waits, clears E and returns 1. 0 when E stands: it is not
+ * temporary, or the tries are used up. -1 as retry_wait(). ATTEMPT counts from 0 and is raised. */
+int retry_request(const struct retry_policy *p, int64_t *attempt,
+		  const struct http_response *response, struct error *e);
+
+#endif

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A body streams from the file through libcurl's buffer, so memory does not grow with the chunk.
+ * The bytes are hashed on their way; after a resume a thread hashes the file beside the sending.
+ * Before a PUT without a body, and before the last block of one with a body, the digest must have
+ * turned out right: a blob that is not its digest is left incomplete at the registry, whatever the
+ * registry would verify. */
+#include "transfer.h"
+
+#include "answer.h"
+#include "clock.h"
+#include "event.h"
+#include "journal.h"
+#include "program.h"
+#include "pushed.h"
+#include "upload.h"
+#include "verify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { PROGRESS_INTERVAL_MS = 250 };
+
+struct transfer {
+	struct registry *registry;
+	const struct transfer_options *options;
+	const struct transfer_blob *blob;
+	struct upload upload;
+	struct profile known; /* what is on disk about the host */
+	struct session session;
+	struct journal journal;
+	struct verify verify;
+	char mount_from[REFERENCE_NAME_MAX + 1]; /* "": nowhere */
+	int64_t body_start, body_size;		 /* of the body that is being sent */
+	bool is_commit;				 /* it is that of the PUT */
+	int64_t sent_bytes;
+	int64_t start_ms, reported_ms;
+	struct error failure; /* of the last request */
+};
+
+int transfer_options_init(struct transfer_options *o, struct error *e)
+{
+	*o = (struct transfer_options){0};
+	return plan_limits_from_env(&o->limits, e) ? -1 : retry_policy_from_env(&o->retry, e);
+}
+
+static int report_progress(struct transfer *t, int64_t sent_offset, struct error *e)
+{
+	int64_t now = clock_now_ms();
+	if (now - t->reported_ms < PROGRESS_INTERVAL_MS)
+		return 0;
+	t->reported_ms = now;
+	int64_t elapsed = now - t->start_ms;
+	int64_t sent = t->sent_bytes + sent_offset - t->body_start;
+	struct event_progress p = {
+		.digest = t->blob->digest,
+		.size = t->blob->size,
+		.offset = t->upload.offset,
+		.sent_offset = sent_offset,
+		.bytes_per_second = elapsed > 0 ? sent * 1000 / elapsed : 0,
+	};
+	return event_progress(&p, e);
+}
+
+static int64_t read_body(void *context, int64_t offset, void *data, size_t len, struct error *e)
+{
+	struct transfer *t = context;
+	bool is_last = offset + (int64_t)len >= t->body_size;
+	ssize_t n;
+	offset += t->body_start;
+	do
+		n = pread(t->blob->fd, data, len, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_errno(e, "blob %s", t->blob->digest->text);
+	if (n == 0)
+		return error_set(e, STATUS_DATA, "blob %s: became shorter while it was sent",
+				 t->blob->digest->text);
+	verify_pass(&t->verify, offset, data, (size_t)n);
+	if (t->is_commit && is_last && verify_end(&t->verify, e))
+		return -1;
+	return report_progress(t, offset + n, e) ? -1 : n;
+}
+
+static void write_journal(struct transfer *t)
+{
+	const struct upload *u = &t->upload;
+	struct journal_entry entry = {
+		.offset = u->offset,
+		.announced_min = u->limits.announced_min,
+		.announced_max = u->limits.announced_max,
+		.plan = u->plan,
+	};
+	memcpy(entry.location, t->session.location, sizeof entry.location);
+	journal_write(&t->journal, &entry);
+}
+
+/* Goes on with what the journal has. */
+static void find_session(struct transfer *t)
+{
+	struct journal_entry entry;
+	struct upload *u = &t->upload;
+	if (journal_read(&t->journal, &entry) && entry.offset <= t->blob->size &&
+	    entry.plan.shape != PLAN_ONE_BODY && entry.plan.chunk > 0) {
+		u->limits.announced_min = entry.announced_min;
+		u->limits.announced_max = entry.announced_max;
+		memcpy(t->session.location, entry.location, sizeof entry.location);
+		upload_resume(u, &entry.plan, entry.offset);
+	}
+}
+
+static void find_mount(struct transfer *t)
+{
+	const char *named = t->options->mount_from;
+	if (named && strcmp(named, t->registry->repository.repository) != 0)
+		snprintf(t->mount_from, sizeof t->mount_from, "%s", named);
+	else if (!pushed_find(&t->registry->repository, t->blob->digest, t->mount_from))
+		t->mount_from[0] = '\0';
+}
+
+static int send_body(struct transfer *t, const struct upload_step *step, struct error *e)
+{
+	struct http_body body = {.size = step->size, .read = read_body, .context = t};
+	t->body_start = step->offset;
+	t->body_size = step->size;
+	t->is_commit = step->action == UPLOAD_COMMIT;
+	if (t->is_commit && step->size == 0 && verify_end(&t->verify, e))
+		return -1;
+	int rc = t->is_commit ? registry_commit(t->registry, &t->session, t->blob->digest,
+						step->size ? &body : NULL, e)
+			      : registry_append(t->registry, &t->session, step->offset, &body, e);
+	if (step->size)
+		t->sent_bytes += t->registry->response.sent_bytes;
+	return rc;
+}
+
+/* A session, mounted from where the blob may be; else the one that oci-push-check has opened; else
+ * a new one. */
+static int open_session(struct transfer *t, bool may_mount, struct upload_answer *a,
+			struct error *e)
+{
+	struct mount mount = {.digest = t->blob->digest, .from = t->mount_from};
+	a->was_mount = may_mount && *t->mount_from;
+	a->is_taken = !a->was_mount && registry_take(t->registry, &t->session);
+	if (a->is_taken)
+		return 0;
+	return registry_start(t->registry, &t->session, a->was_mount ? &mount : NULL, e);
+}
+
+static int request(struct transfer *t, const struct upload_step *step, struct upload_answer *a,
+		   struct error *e)
+{
+	switch (step->action) {
+	case UPLOAD_ASK:
+		return registry_has_blob(t->registry, t->blob->digest, e);
+	case UPLOAD_OPEN:
+		return open_session(t, step->may_mount, a, e);
+	case UPLOAD_STATUS:
+		return registry_status(t->registry, &t->session, e);
+	default:
+		return send_body(t, step, e);
+	}
+}
+
+/* What the registry has answered, as upload wants it. RC is that of request(). */
+static void describe(const struct transfer *t, const struct upload_step *step, int rc,
+		     struct upload_answer *a)
+{
+	const struct http_response *response = &t->registry->response;
+	if (a->is_taken) {
+		a->status = 202;
+		a->class = ANSWER_OK;
+	} else {
+		a->status = response->status;
+		a->class = answer_class(response);
+	}
+	if (step->action == UPLOAD_ASK && a->status)
+		a->class = rc > 0 ? ANSWER_OK : a->class == ANSWER_OK ? ANSWER_UNKNOWN : a->class;
+	a->have = answer_range(response);
+	a->has_unit = strncasecmp(response->range, "bytes", 5) == 0;
+	a->retry_after_ms = response->retry_after_ms;
+	a->announced_min = step->action == UPLOAD_OPEN ? t->session.chunk_min : 0;
+	a->announced_max = step->action == UPLOAD_OPEN ? t->session.chunk_max : 0;
+	a->is_body_sent = response->sent_bytes >= step->size;
+	/* A token service that is down refuses nothing. */
+	if (rc < 0 && a->status == 401 && t->failure.status == STATUS_TEMPORARY)
+		a->status = 0;
+}
+
+/* Whether a failure is none of the registry's: a signal, the file, a certificate, an answer that
+ * makes no sense. */
+static bool is_fatal(const struct transfer *t, const struct upload_answer *a)
+{
+	enum status status = t->failure.status;
+	if (status == STATUS_INTERRUPTED || status == STATUS_DATA)
+		return true;
+	return status != STATUS_TEMPORARY && !a->was_mount &&
+	       (a->status == 0 || a->class == ANSWER_OK);
+}
+
+static int wait_before(struct transfer *t, const struct upload_step *step, int http_status,
+		       struct error *e)
+{
+	const struct upload *u = &t->upload;
+	struct event_retry r = {
+		.digest = t->blob->digest,
+		.attempt = u->failures,
+		.max_attempts = u->retry.tries,
+		.delay_ms = step->delay_ms,
+		.reason = t->failure.text,
+		.http_status = http_status,
+	};
+	return step->delay_ms || u->failures ? retry_wait(&r, e) : 0;
+}
+
+/* Keeps what is worth to be kept when this process ends here. */
+static void remember(struct transfer *t, const struct upload_step *step)
+{
+	const struct upload *u = &t->upload;
+	bool is_going_on = u->next == UPLOAD_SEND || u->next == UPLOAD_COMMIT;
+	if (is_going_on && step->action != UPLOAD_ASK && u->plan.shape != PLAN_ONE_BODY)
+		write_journal(t);
+	bool has_worked = u->next == UPLOAD_DONE || (is_going_on && u->offset > 0);
+	if (!has_worked || profile_equal(&u->learnt, &t->known))
+		return;
+	struct error why = {0};
+	if (profile_save(&u->learnt, reference_host(&t->registry->repository), &why))
+		program_warn("%s", why.text);
+	t->known = u->learnt;
+}
+
+/* One request, and what follows from its answer. */
+static int step_on(struct transfer *t, struct error *e)
+{
+	struct upload_step step = upload_next(&t->upload);
+	struct upload_answer a = {0};
+	int64_t failures = t->upload.failures;
+	struct error why = {0};
+	t->registry->response.status = 0;
+	int rc = request(t, &step, &a, &why);
+	if (rc < 0)
+		t->failure = why;
+	describe(t, &step, rc, &a);
+	if (rc < 0 && is_fatal(t, &a)) {
+		*e = t->failure;
+		return -1;
+	}
+	if (rc == 0 && a.class != ANSWER_OK && a.class != ANSWER_UNKNOWN)
+		answer_refused("HEAD", &t->registry->response, &t->failure);
+	upload_answered(&t->upload, &a);
+	remember(t, &step);
+	step = upload_next(&t->upload);
+	return t->upload.failures > failures ? wait_before(t, &step, a.status, e) : 0;
+}
+
+/* What to say when the tries are used up. */
+static int give_up(const struct transfer *t, struct error *e)
+{
+	const struct upload *u = &t->upload;
+	*e = t->failure;
+	if (!e->status)
+		error_set(e, STATUS_TEMPORARY,
+			  "blob %s: the registry loses the upload again and again",
+			  t->blob->digest->text);
+	if (e->status == STATUS_TEMPORARY && u->has_session && u->offset > 0)
+		error_set(e, STATUS_TEMPORARY,
+			  "%.350s (%d %% of %.19s is there: the same command goes on)",
+			  t->failure.text, (int)(u->offset * 100 / u->size), t->blob->digest->text);
+	return -1;
+}
+
+static int run(struct transfer *t, struct error *e)
+{
+	const struct upload *u = &t->upload;
+	if (journal_open(&t->journal, &t->registry->repository, t->blob->digest)) {
+		program_say("%.19s: waits for another process that uploads it",
+			    t->blob->digest->text);
+		if (journal_wait(&t->journal, e))
+			return -1;
+	}
+	find_session(t);
+	find_mount(t);
+	while (u->next != UPLOAD_DONE && u->next != UPLOAD_FAILED)
+		if (step_on(t, e))
+			return -1;
+	if (u->next == UPLOAD_FAILED)
+		return give_up(t, e);
+	journal_remove(&t->journal);
+	pushed_add(&t->registry->repository, t->blob->digest);
+	return event_done(t->blob->digest, t->blob->size, u->how, t->sent_bytes,
+			  clock_now_ms() - t->start_ms, e);
+}
+
+int transfer_blob(struct registry *r, const struct transfer_options *o,
+		  const struct transfer_blob *blob, struct error *e)
+{
+	struct transfer t = {.registry = r, .options = o, .blob = blob};
+	if (blob->size == 0)
+		return error_set(e, STATUS_DATA,
+				 "blob %s: empty: registries take no blobs of 0 bytes",
+				 blob->digest->text);
+	t.start_ms = t.reported_ms = clock_now_ms();
+	t.journal.dir_fd = t.journal.lock_fd = -1;
+	profile_load(&t.known, reference_host(&r->repository));
+	upload_init(&t.upload, blob->size, &o->limits, &o->retry, &t.known,
+		    (uint32_t)clock_now_ms() ^ (uint32_t)getpid());
+	verify_init(&t.verify, blob->digest, blob->fd, blob->size);
+	int rc = run(&t, e);
+	verify_release(&t.verify);
+	journal_close(&t.journal);
+	return rc;
+}

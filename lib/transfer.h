@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* transfer: gets one blob into the registry: does what upload says, keeps the journal and what was
+ * learnt about the host, writes the records. */
+#ifndef TRANSFER_H
+#define TRANSFER_H
+
+#include "digest.h"
+#include "error.h"
+#include "plan.h"
+#include "registry.h"
+#include "retry.h"
+
+#include <stdint.h>
+
+/* For all blobs of a program. */
+struct transfer_options {
+	struct plan_limits limits;
+	struct retry_policy retry;
+	const char
+		*mount_from; /* a repository of the same registry to mount from; NULL: none named */
+};
+
+/* Those of the environment. STATUS_USAGE. */
+int transfer_options_init(struct transfer_options *o, struct error *e);
+
+struct transfer_blob {
+	const struct digest *digest;
+	int fd; /* borrowed; read with pread */
+	int64_t size;
+};
+
+/* Puts a blob into the registry, with `progress` and `retry` records on stdout and a `done` record
+ * at the end; nothing but that record when the blob is there already. Blocks, and waits while
+ * another process uploads the same blob to the same repository. A signal or a failure leaves the
+ * session in the journal, and the next call for this blob goes on from there, whatever the process.
+ * Statuses: those of registry.h; STATUS_DATA for a blob of 0 bytes, one whose bytes are not its
+ * digest or that became shorter: it is never committed. */
+int transfer_blob(struct registry *r, const struct transfer_options *o,
+		  const struct transfer_blob *blob, struct error *e);
+
+#endif

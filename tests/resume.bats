@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+# Never send a byte twice that the registry already has: what an uploader does when a connection, a
+# session, a registry or its own process ends in the middle.
+load helper
+load layout
+
+setup() {
+	own_world
+	new_layout L
+	mkdir store
+	export COG_PUSH_CHUNK_SIZE=1048576 COG_PUSH_MULTIPART_THRESHOLD=1000
+	export COG_PUSH_RETRY_DELAY_MS=1
+}
+
+# start_model NAME [OPTION...]: limits as small as the blobs of these tests.
+start_model() {
+	start_registry --model "$1" --part-min 1048576 --patch-max 1048576 --store store "${@:2}"
+}
+
+# upload DIGEST: succeeds, and the registry has these bytes.
+upload() {
+	try oci-blob-upload L "$REGISTRY/a/b" "$1"
+	[ "$status" -eq 0 ]
+	cmp "L/blobs/sha256/${1#sha256:}" "store/${1#sha256:}"
+	[ -z "$(ls "$XDG_STATE_HOME/cog-push/uploads")" ]
+}
+
+# excess SIZE: bytes of bodies that the registry got beyond a blob of SIZE.
+excess() {
+	jq -s --argjson size "$1" \
+		'[.[] | select(.method == "PATCH" or .method == "PUT").bodyBytes] | add - $size' "$REGISTRY_LOG"
+}
+
+# of_method METHOD: how many there were.
+of_method() {
+	jq -s --arg method "$1" '[.[] | select(.method == $method)] | length' "$REGISTRY_LOG"
+}
+
+# journal_offset: what the one entry of the journal says.
+journal_offset() {
+	jq .offset "$XDG_STATE_HOME"/cog-push/uploads/*[!k]
+}
+
+@test "every kind of registry gets a blob in chunks, intact" {
+	for model in v2 v3 serverless ecr ghcr google quay gitea zot acr; do
+		start_model "$model"
+		upload "$(random_blob L 5500000)"
+		stop_registry
+	done
+}
+
+@test "a connection that is cut anywhere costs what the registry makes it cost" {
+	size=5500000 chunk=1048576
+	for model in v2 v3 serverless ecr ghcr google quay gitea zot acr; do
+		case $model in
+		v3) most=0 ;;
+		serverless | ecr | ghcr | quay | gitea | acr) most=$chunk ;;
+		*) most=$size ;; # the session is lost
+		esac
+		[ "$model" != google ] || most=$((size + chunk)) # it takes no chunks, which is learnt first
+		for seed in 1 2 3; do
+			rm -rf "$XDG_STATE_HOME/cog-push/hosts"
+			start_model "$model" --cut "$seed"
+			upload "$(random_blob L $size)"
+			got=$(excess $size)
+			echo "$model, seed $seed: $got bytes too many"
+			[ "$got" -le "$most" ]
+			stop_registry
+		done
+	done
+}
+
+@test "a chunk is sent again, not the blob, for every status that may pass" {
+	for status in 0 408 425 429 499 500 502 503 504 520 524; do
+		start_registry --model v3 --store store --fail-at "PATCH:3:$status"
+		upload "$(random_blob L 5500000)"
+		[ "$(of_method POST)" -eq 1 ]
+		[ "$(excess 5500000)" -le 1048576 ]
+		[ "$(jq -c 'select(.event == "retry") | [.attempt, .maxAttempts, .delayMs]' <<<"$output")" = "[1,5,1]" ]
+		[[ $stderr == *"again in "*"(1 of 5)"* ]]
+		stop_registry
+	done
+}
+
+@test "the tries in a row are counted, and the last failure says what is there" {
+	export COG_PUSH_RETRIES=2
+	start_registry --model v3 --fail-at PATCH:3:503 --fail GET:9:503
+	d=$(random_blob L 5500000)
+	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 75 ]
+	[ "$(jq -c 'select(.event == "retry") | [.attempt, .maxAttempts, .httpStatus]' <<<"$output")" = "[1,2,503]
+[2,2,503]" ]
+	[[ $stderr == *"503"*"38 % of ${d:0:19} is there: the same command goes on)" ]]
+}
+
+@test "Retry-After is waited for" {
+	start_registry --model v3 --store store --fail-at PATCH:2:429:1
+	upload "$(random_blob L 3000000)"
+	[ "$(jq 'select(.event == "retry").delayMs' <<<"$output")" -eq 1000 ]
+}
+
+@test "a killed uploader is gone on with by the next, at the byte where the registry is" {
+	start_model v3 --throttle 4000000
+	d=$(random_blob L 8000000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 grep -q '"status": 202.*PATCH\|PATCH.*"status": 202' "$REGISTRY_LOG"
+	kill -KILL "$pid"
+	wait "$pid" || true
+	[ "$(journal_offset)" -ge 1048576 ]
+	upload "$d"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 8000000)" -le 1048576 ] # what was on its way
+	[ "$(jq 'select(.event == "done").sentBytes' <<<"$output")" -lt 7000000 ]
+}
+
+@test "a session that is gone when the next process comes is no failure" {
+	start_model v2 --throttle 4000000
+	d=$(random_blob L 8000000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 grep -q '"status": 202.*PATCH\|PATCH.*"status": 202' "$REGISTRY_LOG"
+	kill -KILL "$pid"
+	wait "$pid" || true
+	upload "$d"
+}
+
+@test "a signal keeps the session, and the running chunk if it is nearly through" {
+	start_model v3 --throttle 2000000
+	d=$(random_blob L 8000000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 grep -q '"status": 202.*PATCH\|PATCH.*"status": 202' "$REGISTRY_LOG"
+	kill -TERM "$pid"
+	code=0
+	wait "$pid" || code=$?
+	[ "$code" -eq 130 ]
+	[ "$(journal_offset)" -ge 1048576 ]
+	upload "$d"
+	[ "$(of_method POST)" -eq 1 ]
+}
+
+@test "bytes that changed between two processes are not committed" {
+	start_model v3 --throttle 4000000
+	d=$(random_blob L 8000000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 grep -q '"status": 202.*PATCH\|PATCH.*"status": 202' "$REGISTRY_LOG"
+	kill -KILL "$pid"
+	wait "$pid" || true
+	printf X | dd of="L/blobs/sha256/${d#sha256:}" bs=1 conv=notrunc 2>/dev/null
+	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 65 ]
+	[ "$(of_method PUT)" -eq 0 ]
+}
+
+@test "two uploaders of one blob: the second waits, then finds it there" {
+	start_model v3 --throttle 4000000
+	d=$(random_blob L 4000000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 grep -q PATCH "$REGISTRY_LOG"
+	upload "$d"
+	[[ $stderr == *"waits for another process"* ]]
+	[ "$(jq -r 'select(.event == "done").how' <<<"$output")" = exists ]
+	wait "$pid"
+	[ "$(excess 4000000)" -eq 0 ]
+}
+
+@test "a 413 makes bodies smaller, and the host is remembered" {
+	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
+	start_registry --model v3 --store store --max-body 5000000
+	upload "$(random_blob L 17000000)"
+	refused=$(jq -s '[.[] | select(.status == 413)] | length' "$REGISTRY_LOG")
+	[ "$refused" -ge 1 ]
+	upload "$(random_blob L 18000000)"
+	[ "$(jq -s '[.[] | select(.status == 413)] | length' "$REGISTRY_LOG")" -eq "$refused" ]
+}
+
+@test "413 to the smallest body is a failure" {
+	start_registry --max-body 1000000
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 5500000)"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *413* ]]
+}
+
+@test "what a registry wants is learnt once: chunks, one body, the last chunk in the PUT" {
+	for model in ghcr google ecr; do
+		export COG_PUSH_CHUNK_SIZE=2097152
+		start_model "$model"
+		upload "$(random_blob L 5500000)"
+		before=$(wc -l <"$REGISTRY_LOG")
+		upload "$(random_blob L 5400000)"
+		tail -n "+$((before + 1))" "$REGISTRY_LOG" >second
+		[ "$(jq -s '[.[] | select(.method != "HEAD" and .status >= 400)] | length' second)" -eq 0 ]
+		stop_registry
+	done
+}
+
+@test "a blob of another repository is mounted from where this machine pushed it" {
+	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
+	start_registry --mount 201
+	d=$(random_blob L 5000)
+	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 0 ]
+	try oci-blob-upload L "$REGISTRY/a/c" "$d"
+	[ "$status" -eq 0 ]
+	[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "mounted 0" ]
+}
+
+@test "a mount that fails, whatever the way, is an upload" {
+	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
+	for answer in 202 401 403 404 405 drop; do
+		start_registry --mount "$answer"
+		d=$(random_blob L 5000)
+		try oci-blob-upload L "$REGISTRY/a/b" "$d"
+		[ "$status" -eq 0 ]
+		try oci-blob-upload L "$REGISTRY/a/c" "$d"
+		[ "$status" -eq 0 ]
+		[ "$(jq -r 'select(.event == "done").how' <<<"$output")" = uploaded ]
+		stop_registry
+	done
+}
+
+@test "a journal that can't be written is a warning" {
+	export COG_STATE_DIR=/dev/null/state
+	start_model v3
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 3000000)"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"warning"* ]]
+}
