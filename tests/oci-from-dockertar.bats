@@ -53,6 +53,18 @@ has_right_layers() {
 	blob "$1" "$(manifest "$1" | jq -r .config.digest)" | jq -r '.rootfs.diff_ids[]' | diff - unpacked
 }
 
+# begin_stream: a converter, $converter, that has announced a blob of docker20.tar, of which 30000 bytes
+# were written to fd 7. As a background job of a shell it inherits that INT is ignored.
+begin_stream() {
+	rm -f tar events
+	mkfifo tar
+	oci-from-dockertar d <tar >events 2>err &
+	converter=$!
+	exec 7>tar
+	head -c 30000 "$DATA/docker20.tar" >&7
+	wait_for 10 grep -q '"blob"' events
+}
+
 # bad CASE TEXT: status 65, one line with TEXT, no index.json, no partial blob; both ways in.
 bad() {
 	saved "$1"
@@ -268,12 +280,7 @@ bad() {
 }
 
 @test "layers are announced on a pipe before the tar has ended" {
-	mkfifo tar
-	oci-from-dockertar d <tar >events &
-	converter=$!
-	exec 7>tar
-	head -c 30000 "$DATA/docker20.tar" >&7
-	wait_for 10 grep -q '"blob"' events
+	begin_stream
 	tail -c +30001 "$DATA/docker20.tar" >&7
 	exec 7>&-
 	wait "$converter"
@@ -402,15 +409,9 @@ bad() {
 }
 
 @test "TERM stops it within a second with 130, also while it waits for the tar, and leaves no temporary file" {
-	mkfifo tar
 	for signal in TERM INT HUP; do
 		rm -rf d
-		# A background job of a shell ignores INT; the program must not.
-		oci-from-dockertar d <tar >events 2>err &
-		converter=$!
-		exec 7>tar
-		head -c 30000 "$DATA/docker20.tar" >&7
-		wait_for 10 grep -q '"blob"' events
+		begin_stream
 		kill -s "$signal" "$converter"
 		status=0
 		wait "$converter" || status=$?
@@ -422,12 +423,7 @@ bad() {
 }
 
 @test "temporary files of a killed converter are swept by the next" {
-	mkfifo tar
-	oci-from-dockertar d <tar >events &
-	converter=$!
-	exec 7>tar
-	head -c 30000 "$DATA/docker20.tar" >&7
-	wait_for 10 grep -q '"blob"' events
+	begin_stream
 	kill -9 "$converter"
 	wait "$converter" || true
 	exec 7>&-
