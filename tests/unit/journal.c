@@ -7,6 +7,7 @@
  *	journal hold REPO DIGEST		prints "waits" if it must, "holds"; until stdin ends
  *	journal sweep
  */
+#include "check.h"
 #include "journal.h"
 #include "program.h"
 #include "state.h"
@@ -22,16 +23,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static int failures;
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
 
 #define KILLS 200
 #define WEEK (7L * 24 * 3600)
