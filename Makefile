@@ -21,7 +21,9 @@ ISAL_LIBS = $(if $(filter yes,$(ISAL)),-lisal)
 # What each program links is part of its safety: the converter, which parses hostile tars, has no
 # libcurl and so no way to a network.
 BASE_LIBS = -ljansson -lcrypto
-LIBS_oci-from-dockertar = -larchive $(ISAL_LIBS) -lzstd -lz -pthread $(BASE_LIBS)
+TAR_LIBS = -larchive $(ISAL_LIBS) -lzstd -lz -pthread $(BASE_LIBS)
+LIBS_oci-from-dockertar = $(TAR_LIBS)
+LIBS_oci-tar-images = $(TAR_LIBS)
 LIBS_oci-blobs = $(BASE_LIBS)
 LIBS_oci-blob-queue = $(BASE_LIBS)
 NET_LIBS = -lcurl -lssl -pthread $(BASE_LIBS)
@@ -37,7 +39,7 @@ SCRIPTS = bin/cog-push
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
-UNIT_LIBS = -larchive $(ISAL_LIBS) -lzstd -lz -lcurl -lssl -pthread $(BASE_LIBS)
+UNIT_LIBS = -lcurl -lssl $(TAR_LIBS)
 
 all: $(PROGRAMS)
 

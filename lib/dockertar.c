@@ -254,6 +254,35 @@ bool docker_images_have_plain_layers(const struct docker_images *d)
 	return false;
 }
 
+/* Sets TO, a descriptor's platform, to "os/arch[/variant]", if known. */
+static void name_platform(const struct docker_image *image, struct descriptor *to)
+{
+	struct error ignored;
+	json_t *platform = image->platform ? json_parse("", image->platform,
+							strlen(image->platform), &ignored)
+					   : NULL;
+	if (platform) {
+		const char *variant = json_text(platform, "variant");
+		snprintf(to->platform, sizeof to->platform, "%.20s/%.20s%s%.20s",
+			 json_text(platform, "os"), json_text(platform, "architecture"),
+			 variant ? "/" : "", variant ? variant : "");
+	}
+	json_decref(platform);
+}
+
+int docker_images_list(const struct docker_images *d, struct error *e)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		const struct docker_image *image = &d->list[i];
+		struct descriptor config = {.kind = KIND_CONFIG};
+		config.digest = image->config->packed.raw;
+		name_platform(image, &config);
+		if (event_source(&config, (const char *const *)image->names, image->name_count, e))
+			return -1;
+	}
+	return 0;
+}
+
 /* Verifies and publishes one layer; returns its descriptor as JSON, NULL on error. */
 static json_t *build_layer(struct docker_layer *layer, size_t number, struct members *t,
 			   struct publisher *p, struct error *e)
@@ -293,22 +322,6 @@ static json_t *build_layers(struct docker_image *image, struct members *t, struc
 	return layers;
 }
 
-static void name_platform(struct docker_image *image)
-{
-	struct error ignored;
-	json_t *platform = image->platform ? json_parse("", image->platform,
-							strlen(image->platform), &ignored)
-					   : NULL;
-	if (platform) {
-		const char *variant = json_text(platform, "variant");
-		snprintf(image->manifest.platform, sizeof image->manifest.platform,
-			 "%.20s/%.20s%s%.20s", json_text(platform, "os"),
-			 json_text(platform, "architecture"), variant ? "/" : "",
-			 variant ? variant : "");
-	}
-	json_decref(platform);
-}
-
 static int build_image(struct docker_image *image, struct members *t, struct publisher *p,
 		       struct error *e)
 {
@@ -336,7 +349,7 @@ static int build_image(struct docker_image *image, struct members *t, struct pub
 	    publish_text(p, text, strlen(text), &image->manifest, e) == 0)
 		rc = 0;
 	free(text);
-	name_platform(image);
+	name_platform(image, &image->manifest);
 	return rc;
 }
 

@@ -127,25 +127,46 @@ int event_blob(const struct descriptor *d, const struct digest *diff_id, int64_t
 	return end(&l, e);
 }
 
-int event_image(const struct descriptor *d, const char *const *names, size_t count, struct error *e)
+static void add_names(struct line *l, const char *const *names, size_t count)
 {
-	struct line l;
-	begin(&l, "image");
-	add_descriptor(&l, d);
-	if (*d->platform)
-		add_text(&l, "platform", d->platform);
-	add(&l, ",\"names\":[");
+	add(l, ",\"names\":[");
 	const char *comma = "";
 	for (size_t i = 0; i < count; i++) {
 		char quoted[600];
 		quote(quoted, sizeof quoted, names[i]);
-		if (l.len + strlen(quoted) + 8 > sizeof l.text)
+		if (l->len + strlen(quoted) + 8 > sizeof l->text)
 			break;
-		add(&l, "%s%s", comma, quoted);
+		add(l, "%s%s", comma, quoted);
 		comma = ",";
 	}
-	add(&l, "]");
+	add(l, "]");
+}
+
+static int write_image(const char *event, const struct descriptor *d, const char *const *names,
+		       size_t count, struct error *e)
+{
+	struct line l;
+	begin(&l, event);
+	if (d->kind == KIND_CONFIG)
+		add(&l, ",\"configDigest\":\"%s\"", d->digest.text);
+	else
+		add_descriptor(&l, d);
+	if (*d->platform)
+		add_text(&l, "platform", d->platform);
+	add_names(&l, names, count);
 	return end(&l, e);
+}
+
+int event_source(const struct descriptor *d, const char *const *names, size_t count,
+		 struct error *e)
+{
+	return write_image("source", d, names, count, e);
+}
+
+int event_image(const struct descriptor *d, const char *const *names, size_t count,
+		struct error *e)
+{
+	return write_image("image", d, names, count, e);
 }
 
 int event_progress(const struct event_progress *p, struct error *e)

@@ -23,9 +23,15 @@ int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
 int event_blob(const struct descriptor *d, const struct digest *diff_id, int64_t uncompressed_size,
 	       struct error *e);
 
-/* NAMES that do not fit into a record are left out. */
-int event_image(const struct descriptor *d, const char *const *names, size_t count,
-		struct error *e);
+/* An image in a layout; D is its manifest or index. NAMES that do not fit into a record are left
+ * out. */
+typedef int event_of_image(const struct descriptor *d, const char *const *names, size_t count,
+			   struct error *e);
+event_of_image event_image;
+
+/* An image in a tar; D is its manifest or index, or its config (KIND_CONFIG) where the manifest is
+ * yet to be made. */
+event_of_image event_source;
 
 struct event_progress {
 	const struct digest *digest;

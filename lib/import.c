@@ -203,6 +203,29 @@ static int second_pass(struct run *r, struct error *e)
 	return rc;
 }
 
+static void release(struct run *r)
+{
+	docker_images_release(&r->docker);
+	oci_images_release(&r->oci);
+	publisher_free(r->publisher);
+	members_release(&r->members);
+}
+
+int import_list(const struct import *i, struct error *e)
+{
+	struct run r = {.import = i};
+	members_init(&r.members, i->layout);
+	struct tarball *tarball = tarball_new(i->fd, e);
+	int rc = tarball ? scan(&r, tarball, true, e) : -1;
+	tarball_free(tarball);
+	if (rc == 0)
+		rc = select_images(&r, e);
+	if (rc == 0)
+		rc = r.is_docker ? docker_images_list(&r.docker, e) : oci_images_list(&r.oci, e);
+	release(&r);
+	return rc;
+}
+
 int import_run(const struct import *i, struct error *e)
 {
 	struct run r = {.import = i};
@@ -218,9 +241,6 @@ int import_run(const struct import *i, struct error *e)
 		rc = second_pass(&r, e);
 	if (rc == 0)
 		rc = finish(&r, e);
-	docker_images_release(&r.docker);
-	oci_images_release(&r.oci);
-	publisher_free(r.publisher);
-	members_release(&r.members);
+	release(&r);
 	return rc;
 }

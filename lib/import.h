@@ -24,4 +24,8 @@ struct import {
  * and an image that is not there, STATUS_INTERRUPTED. index.json is untouched then. */
 int import_run(const struct import *i, struct error *e);
 
+/* Only looks, also where that means to read through, and writes a `source` record for each image. Of
+ * the layout the temporary files are used: layout_scratch(). Returns and errors as above. */
+int import_list(const struct import *i, struct error *e);
+
 #endif

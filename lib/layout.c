@@ -25,6 +25,7 @@
 #define LOCK_FILE ".index.lock"
 #define BLOBS_DIR "blobs/sha256"
 #define WORK_PREFIX ".tmp-"
+#define SCRATCH_PREFIX "cog-scratch-"
 
 static void clear(struct layout *l, const char *path)
 {
@@ -80,6 +81,15 @@ int layout_create(struct layout *l, const char *path, struct error *e)
 	    file_replace(l->fd, LAYOUT_FILE, LAYOUT_TEXT, strlen(LAYOUT_TEXT), e))
 		return -1;
 	return workdir_init(&l->work, l->fd, WORK_PREFIX, e);
+}
+
+int layout_scratch(struct layout *l, const char *folder, struct error *e)
+{
+	clear(l, folder);
+	l->fd = open_directory(AT_FDCWD, folder);
+	if (l->fd < 0)
+		return error_errno(e, "%s", folder);
+	return workdir_init(&l->work, l->fd, SCRATCH_PREFIX, e) ? error_prefix(e, folder) : 0;
 }
 
 void layout_release(struct layout *l)

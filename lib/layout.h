@@ -26,6 +26,9 @@ int layout_open(struct layout *l, const char *path, struct error *e);
 /* Opens or makes a layout for writing. */
 int layout_create(struct layout *l, const char *path, struct error *e);
 
+/* No layout, only its temporary files, in a private directory in FOLDER. */
+int layout_scratch(struct layout *l, const char *folder, struct error *e);
+
 /* Closes; removes the temporary blobs. Accepts a layout that failed to open. */
 void layout_release(struct layout *l);
 

@@ -414,8 +414,9 @@ int oci_images_build(struct oci_images *o, struct members *t, struct publisher *
 	return 0;
 }
 
-/* The names of all entries with the digest of image I; what was reported before has no names. */
-static int report(const struct oci_images *o, size_t i, struct error *e)
+/* A record about image I with the names of all entries that have its digest; none if it was one of
+ * these before. */
+static int report(const struct oci_images *o, size_t i, event_of_image *write, struct error *e)
 {
 	const struct descriptor *root = &o->list[i].root;
 	const char *names[64];
@@ -430,7 +431,7 @@ static int report(const struct oci_images *o, size_t i, struct error *e)
 		if (*name && count < sizeof names / sizeof *names)
 			names[count++] = name;
 	}
-	return event_image(root, names, count, e);
+	return write(root, names, count, e);
 }
 
 int oci_images_finish(const struct oci_images *o, struct layout *l, struct error *e)
@@ -443,6 +444,14 @@ int oci_images_finish(const struct oci_images *o, struct layout *l, struct error
 	int rc = layout_add_images(l, entries, o->count, e);
 	free(entries);
 	for (size_t i = 0; i < o->count && rc == 0; i++)
-		rc = report(o, i, e);
+		rc = report(o, i, event_image, e);
 	return rc;
+}
+
+int oci_images_list(const struct oci_images *o, struct error *e)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (report(o, i, event_source, e))
+			return -1;
+	return 0;
 }

@@ -275,6 +275,7 @@ failed() {
 	exec 7<>broken 8>broken 7>&-
 	for line in \
 		"oci-from-dockertar -f t.tar other" \
+		"oci-tar-images t.tar" \
 		"oci-blobs layout" \
 		"oci-blob-upload layout $repository <records" \
 		"oci-manifest-put layout $repository:v1" \
@@ -384,7 +385,7 @@ failed() {
 }
 
 @test "the programs that need no network cannot open a connection: they do not link libcurl" {
-	for program in oci-from-dockertar oci-blobs oci-blob-queue cog-run cog-logout; do
+	for program in oci-from-dockertar oci-tar-images oci-blobs oci-blob-queue cog-run cog-logout; do
 		ldd "$ROOT/bin/$program" >libraries
 		check grep -q libcrypto libraries
 		check eval '! grep -q curl libraries'

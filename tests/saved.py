@@ -164,6 +164,16 @@ def empty_layer():
         "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
 
 
+def layer_of_a_terabyte():
+    "the second layer is a hole: for a file, not for a pipe"
+    info = tarfile.TarInfo("b/layer.tar")
+    info.size = 1 << 40
+    OUT.write(info.tobuf(tarfile.GNU_FORMAT))
+    OUT.seek(info.size, io.SEEK_CUR)
+    Tar().file("a/layer.tar", A).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
 def trailing_garbage():
     good()
     OUT.write(b"garbage" * 1000)

@@ -24,10 +24,11 @@ check() {
 	[ "$status" -eq "$expected" ] && [ ! -s valgrind.log ]
 }
 
-@test "oci-from-dockertar and oci-blobs are clean on every fixture" {
+@test "oci-from-dockertar, oci-tar-images and oci-blobs are clean on every fixture" {
 	local tar name
 	for tar in "$DATA"/*.tar; do
 		name=$(basename "$tar" .tar)
+		check 0 oci-tar-images "$tar"
 		check 0 oci-from-dockertar "$name" <"$tar"
 		check 0 oci-from-dockertar -f "$tar" "$name again"
 	done
@@ -42,9 +43,10 @@ check() {
 	diff -r one two
 }
 
-@test "oci-from-dockertar is clean on bad input" {
+@test "oci-from-dockertar and oci-tar-images are clean on bad input" {
 	head -c 20000 "$DATA/docker20.tar" >cut.tar
 	check 65 oci-from-dockertar layout <cut.tar
+	check 65 oci-tar-images cut.tar
 	printf 'no tar' >text
 	check 65 oci-from-dockertar layout <text
 	: >empty

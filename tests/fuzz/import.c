@@ -39,6 +39,16 @@ static void import(int fd, const char *dir, bool is_sparse_allowed)
 	layout_release(&layout);
 }
 
+static void list(int fd, bool is_sparse_allowed)
+{
+	struct error e = {0};
+	struct layout layout;
+	struct import i = {.fd = fd, .layout = &layout, .is_sparse_allowed = is_sparse_allowed};
+	if (layout_scratch(&layout, "/tmp", &e) == 0)
+		(void)import_list(&i, &e);
+	layout_release(&layout);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char dir[] = "/tmp/fuzz-import.XXXXXX";
@@ -53,6 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!file || fwrite(data, 1, size, file) != size || fflush(file))
 		abort();
 	dup2(null_fd, STDOUT_FILENO);
+	lseek(fileno(file), 0, SEEK_SET);
+	list(fileno(file), false);
 	lseek(fileno(file), 0, SEEK_SET);
 	import(fileno(file), dir, false); /* looked at first */
 	lseek(fileno(file), 0, SEEK_SET);
