@@ -135,16 +135,21 @@ $REGISTRY/a/b@$DOCKER20" ]
 	has_one_line "$stderr"
 }
 
+# name_tar FILE: FILE with a name on the scripted registry, of the same length, as named.tar.
+name_tar() {
+	sed "s#example.com/team/fixture:v1#$REGISTRY/fixture:v01#g" "$1" >named.tar
+}
+
 @test "without REF a tar goes where its one name says, from a file, stdin or layout" {
 	start_registry
-	# of the same length, so that the tar stays whole
-	sed "s#example.com/team/fixture:v1#$REGISTRY/fixture:v01#g" "$DATA/docker26.tar" >named.tar
+	name_tar "$DATA/docker26.tar"
 	oci-from-dockertar -f named.tar named >/dev/null
 	try cog-push ./named
 	[ "$status" -eq 0 ]
 	[[ $output == "$REGISTRY/fixture@sha256:"* ]]
 	[ "$(manifest_puts)" = '"/v2/fixture/manifests/v01"' ]
-	for source in ./named.tar -; do
+	gzip <named.tar >packed.tar
+	for source in ./named.tar - packed.tar; do
 		try cog-push --json "$source" <named.tar
 		[ "$status" -eq 0 ]
 		[ "$(jq -r 'select(.event == "manifest").ref' <<<"$output")" = "$REGISTRY/fixture:v01" ]
@@ -152,6 +157,28 @@ $REGISTRY/a/b@$DOCKER20" ]
 		[ "$(jq -r 'select(.event == "blob").digest' <<<"$output" | sort | uniq -d)" = "" ]
 	done
 	[ -z "$(left_in_tmp)" ]
+}
+
+@test "without REF the full name that containerd gave an image counts, in a file as in a layout" {
+	start_registry
+	name_tar "$DATA/docker26-containerd.tar"
+	oci-from-dockertar -f named.tar named >/dev/null
+	[ "$(jq '.manifests[0].annotations | length' named/index.json)" -eq 2 ]
+	for source in ./named.tar ./named - /dev/fd/7; do
+		try cog-push "$source" <named.tar 7< <(cat named.tar)
+		[ "$status" -eq 0 ]
+		[[ $output == "$REGISTRY/fixture@sha256:"* ]]
+	done
+}
+
+@test "without REF -i chooses one of several names" {
+	start_registry
+	name_tar "$DATA/docker20-two-tags.tar"
+	for source in ./named.tar -; do
+		try cog-push -i "$REGISTRY/fixture:v01" "$source" <named.tar
+		[ "$status" -eq 0 ]
+		[ "$output" = "$REGISTRY/fixture@$DOCKER20" ]
+	done
 }
 
 @test "without REF a tar with several names, or none, is wrong usage with the list" {
@@ -171,10 +198,13 @@ $REGISTRY/a/b@$DOCKER20" ]
 
 @test "several images need -i, which selects one" {
 	start_registry
-	for source in - "$DATA/docker20-two-images.tar"; do
+	gzip <"$DATA/docker20-two-images.tar" >packed.tar
+	for source in "$DATA/docker20-two-images.tar" - packed.tar; do
 		try cog-push "$source" "$REGISTRY/a/b:v1" <"$DATA/docker20-two-images.tar"
 		[ "$status" -eq 2 ]
-		[[ $stderr == *"holds several images, choose one with -i: example.com/team/fixture:v1 other:v2"* ]]
+		[[ $(tail -n 1 <<<"$stderr") == *"holds several images, choose one with -i: example.com/team/fixture:v1 other:v2 (try"* ]]
+		# A plain file is refused before anything is sent.
+		[ "$source" != "$DATA/docker20-two-images.tar" ] || [ ! -s "$REGISTRY_LOG" ]
 	done
 	[ -z "$(manifest_puts)" ]
 	try cog-push -i example.com/team/fixture:v1 "$DATA/docker20-two-images.tar" "$REGISTRY/a/b:v1"
@@ -235,6 +265,28 @@ $REGISTRY/a/b@$DOCKER20" ]
 	finish
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+}
+
+@test "without REF too a layer of a file is uploaded while the rest is still being converted" {
+	start_registry
+	name_tar "$DATA/docker20.tar"
+	# A converter that shows its first layer and does not end before the file "seen" is there.
+	mkdir slow
+	cat >slow/oci-from-dockertar <<-'END'
+		#!/bin/sh
+		"$ROOT/bin/oci-from-dockertar" "$@" >"$WORLD/all" || exit
+		head -n 2 "$WORLD/all"
+		until [ -e "$WORLD/seen" ]; do sleep 0.05; done
+		tail -n +3 "$WORLD/all"
+	END
+	chmod +x slow/oci-from-dockertar
+	export ROOT WORLD
+	PATH=$WORLD/slow:$PATH begin cog-push ./named.tar
+	wait_for 20 has_blob_put
+	touch seen
+	finish
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/fixture@$DOCKER20" ]
 }
 
 has_blob_put() {
@@ -338,11 +390,13 @@ has_blob_put() {
 @test "a tar that is cut off is bad input, and no manifest is put" {
 	start_registry
 	head -c 20000 "$DATA/docker20.tar" >cut.tar
-	for source in - ./cut.tar; do
-		try cog-push "$source" "$REGISTRY/a/b:v1" <cut.tar
-		[ "$status" -eq 65 ]
-		[[ $(tail -n 1 <<<"$stderr") == "oci-from-dockertar: "* ]]
-	done
+	try cog-push - "$REGISTRY/a/b:v1" <cut.tar
+	[ "$status" -eq 65 ]
+	[[ $(tail -n 1 <<<"$stderr") == "oci-from-dockertar: stdin: the tar is damaged or cut off"* ]]
+	try cog-push ./cut.tar "$REGISTRY/a/b:v1"
+	[ "$status" -eq 65 ]
+	[[ $stderr == "oci-tar-images: ./cut.tar: the tar is damaged or cut off"* ]]
+	has_one_line "$stderr"
 	[ -z "$(manifest_puts)" ]
 	[ -z "$(left_in_tmp)" ]
 }
