@@ -59,6 +59,7 @@ static int look_at(struct run *r, struct tarball *tarball, struct member *m, str
 	if (m->encoding != ENCODING_OTHER || m->size > JSON_INDEX_MAX || !looks_like_json(data, len))
 		return 0;
 	m->packing = PACK_KEEP;
+	program_trace("look at %s: %lld bytes", m->path, (long long)m->size);
 	return member_store(&r->members, m, tarball, data, len, e);
 }
 

@@ -28,13 +28,45 @@ is_sound() {
 		"./.index.lock ./blobs ./index.json ./oci-layout " ]
 }
 
+# referenced DIR: the digests of the blobs that the images in index.json need, sorted.
+referenced() {
+	local digest
+	for digest in $(jq -r '.manifests[].digest' "$1/index.json"); do
+		oci-blobs -i "$digest" "$1"
+	done | jq -r .digest | sort -u
+}
+
+kept() {
+	(cd "$1/blobs/sha256" && printf 'sha256:%s\n' *)
+}
+
+announced() {
+	jq -r 'select(.event == "blob").digest' "$1" | sort
+}
+
 # All blobs are referenced from index.json.
 has_nothing_else() {
-	local name
-	for name in $(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "$1/index.json"); do
-		oci-blobs -i "$name" "$1"
-	done | jq -r .digest | sort -u >referenced
-	(cd "$1/blobs/sha256" && printf 'sha256:%s\n' *) | diff referenced -
+	diff <(referenced "$1") <(kept "$1")
+}
+
+# is_exact DIR RECORDS: what is there is what was announced, once, and what the images need.
+is_exact() {
+	has_nothing_else "$1" && diff <(kept "$1") <(announced "$2")
+}
+
+# each_tar CMD: runs CMD with t.tar as every fixture and as the tars of other builders in turn.
+each_tar() {
+	local case
+	for case in "$DATA"/*.tar good manifest_first dotted nix long_names pax_names junk hard_link_before \
+		hard_link_after symlink_chain kaniko rules_oci empty_layer foreign oci_plain oci_gzip oci_unnamed \
+		oci_two_tags attestations sparse_one; do
+		echo "# $case"
+		case $case in
+		*.tar) cp "$case" t.tar ;;
+		*) saved "$case" ;;
+		esac
+		"$1" || return 1
+	done
 }
 
 manifest() {
@@ -178,6 +210,64 @@ bad() {
 	[ "$(jq -r '.manifests[0].digest' stream/index.json)" = "$(tar xOf t.tar index.json | jq -r '.manifests[0].digest')" ]
 	has_nothing_else file
 	oci-blobs stream
+}
+
+exact_from_a_file() {
+	rm -rf d e
+	oci-from-dockertar -f t.tar d >records && is_exact d records &&
+		oci-from-dockertar e <t.tar >records && is_exact e records
+}
+
+@test "of a file nothing is kept or announced but what the images need, in every form" {
+	each_tar exact_from_a_file
+}
+
+# Each image alone, from a pipe and from a file that is compressed as a whole.
+exact_with_i() {
+	local digest
+	gzip -c t.tar >packed.tar
+	for digest in $(oci-tar-images t.tar | jq -r '.configDigest // .digest'); do
+		rm -rf d e
+		cat t.tar | oci-from-dockertar -i "$digest" d >records && is_exact d records &&
+			oci-from-dockertar -f packed.tar -i "$digest" e >records && is_exact e records || return 1
+	done
+}
+
+@test "with -i nothing is kept or announced from a pipe but what the image needs, in every form" {
+	each_tar exact_with_i
+}
+
+# superfluous: what a pipe without -i leaves that no image needs, in unneeded; all of it announced.
+superfluous() {
+	rm -rf d
+	cat t.tar | oci-from-dockertar d >records && diff <(kept d) <(announced records) &&
+		comm -13 <(referenced d) <(kept d) >unneeded
+}
+
+nothing_superfluous() {
+	case $case in
+	junk | oci_plain | sparse_one) ;;
+	*) superfluous && [ ! -s unneeded ] ;;
+	esac
+}
+
+@test "on a pipe without -i layers are announced before it is known how the image needs them" {
+	# That shows only where an OCI archive has plain layers: their gzip form stays beside them,
+	saved oci_plain
+	superfluous
+	[ "$(wc -l <unneeded)" -eq 2 ]
+	while read -r digest; do
+		raw=sha256:$(blob d "$digest" | zcat | sha256sum | cut -d' ' -f1)
+		referenced d | grep -qxF "$raw"
+	done <unneeded
+	# or where there are layers of no image, or of a manifest that is absent.
+	saved junk
+	superfluous
+	[ "$(wc -l <unneeded)" -eq 1 ]
+	saved sparse_one
+	superfluous
+	[ "$(wc -l <unneeded)" -eq 2 ]
+	each_tar nothing_superfluous
 }
 
 @test "tars of other builders, odd names and links give the same image" {
