@@ -293,13 +293,8 @@ static json_t *build_layer(struct docker_layer *layer, size_t number, struct mem
 		return json_parse("LayerSources", layer->foreign, strlen(layer->foreign), e);
 	if (member_repack(t, m, e))
 		return NULL;
-	if (!digest_equal(&m->packed.diff_id, &layer->diff_id)) {
-		bool is_readable = digest_is_set(&m->packed.diff_id);
-		error_set(e, STATUS_DATA, "layer %zu, %.160s: its content %s%s, the config says %s",
-			  number, m->path, is_readable ? "has the digest " : "can't be decompressed",
-			  m->packed.diff_id.text, layer->diff_id.text);
+	if (member_check_layer(m, number, m->path, layer->diff_id.text, e))
 		return NULL;
-	}
 	publish_describe_layer(m, &d);
 	if (publish_member(p, m, &d, e))
 		return NULL;

@@ -215,12 +215,14 @@ static json_t *read_index(const struct layout *l, struct error *e)
 	return root;
 }
 
-/* The name that an entry of index.json has for users; NULL for none. Borrowed. */
+/* The name that an entry of index.json has for users; NULL for none, also for an empty one. Borrowed. */
 static const char *entry_name(const json_t *entry)
 {
 	const json_t *notes = json_object_get(entry, "annotations");
 	const char *name = json_text(notes, ANNOTATION_IMAGE_NAME);
-	return name ? name : json_text(notes, ANNOTATION_REF_NAME);
+	if (!name || !*name)
+		name = json_text(notes, ANNOTATION_REF_NAME);
+	return name && *name ? name : NULL;
 }
 
 static bool is_same_entry(const json_t *a, const json_t *b)

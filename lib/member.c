@@ -264,6 +264,20 @@ int member_repack(struct members *t, struct member *m, struct error *e)
 	return rc;
 }
 
+int member_check_layer(const struct member *m, size_t number, const char *name,
+		       const char *diff_id, struct error *e)
+{
+	const struct digest *real = &m->packed.diff_id;
+	struct digest expected;
+	if (digest_is_set(real) && digest_parse(&expected, diff_id) == 0 &&
+	    digest_equal(&expected, real))
+		return 0;
+	return error_set(e, STATUS_DATA, "layer %zu, %.160s: its content %s%s, the config says %.80s",
+			 number, name,
+			 digest_is_set(real) ? "has the digest " : "can't be decompressed",
+			 real->text, diff_id ? diff_id : "nothing");
+}
+
 int member_read(struct members *t, const struct member *m, struct buffer *out, struct error *e)
 {
 	int rc = *m->temporary

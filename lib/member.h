@@ -67,6 +67,11 @@ int member_store(struct members *t, struct member *m, struct tarball *tarball, c
  * before it was known that the image wants it as it is. */
 int member_repack(struct members *t, struct member *m, struct error *e);
 
+/* Compares the content of M, layer NUMBER of an image, with the diffId of the config, which may be
+ * anything (NULL for none). NAME is for the message. STATUS_DATA. */
+int member_check_layer(const struct member *m, size_t number, const char *name,
+		       const char *diff_id, struct error *e);
+
 /* Appends the stored bytes, which must not be packed, to OUT. */
 int member_read(struct members *t, const struct member *m, struct buffer *out, struct error *e);
 

@@ -357,23 +357,27 @@ int oci_images_select(struct oci_images *o, struct members *t, const char *selec
 	return rc;
 }
 
-/* Compares the content of each layer with the diffId in the config. What is no tar (attestations,
- * encrypted layers) has nothing to compare. */
+static bool is_tar_type(const char *type)
+{
+	return strstr(type, ".tar") && !strstr(type, "+encrypted");
+}
+
+/* Compares the content of each layer with the diffId in the config. What neither is a tar nor says
+ * so (attestations, encrypted layers) has nothing to compare. */
 static int check_layers(struct members *t, const struct manifest *m, const json_t *diff_ids,
 			struct error *e)
 {
 	for (size_t i = 0; i < m->count; i++) {
-		struct digest diff_id;
-		const struct member *layer = members_blob(t, &m->items[i].digest);
-		const char *text = json_string_value(json_array_get(diff_ids, i));
-		if (m->items[i].has_urls || !layer || layer->encoding == ENCODING_OTHER ||
-		    !digest_is_set(&layer->packed.diff_id))
+		const struct descriptor *d = &m->items[i];
+		const struct member *layer = members_blob(t, &d->digest);
+		if (d->has_urls || !layer)
 			continue;
-		if (digest_parse(&diff_id, text) || !digest_equal(&diff_id, &layer->packed.diff_id))
-			return error_set(e, STATUS_DATA,
-					 "layer %zu, %s: its content has the digest %s, the config says %s",
-					 i + 1, m->items[i].digest.text, layer->packed.diff_id.text,
-					 text ? text : "nothing");
+		bool is_tar = layer->encoding != ENCODING_OTHER &&
+			      digest_is_set(&layer->packed.diff_id);
+		if ((is_tar || is_tar_type(d->media_type)) &&
+		    member_check_layer(layer, i + 1, d->digest.text,
+				       json_string_value(json_array_get(diff_ids, i)), e))
+			return -1;
 	}
 	return 0;
 }

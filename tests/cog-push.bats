@@ -187,8 +187,15 @@ name_tar() {
 	[[ $stderr == *"has several names, give REF: example.com/team/fixture:v1 fixture:latest "* ]]
 	try cog-push "$DATA/docker20-untagged.tar"
 	[ "$status" -eq 2 ]
-	[[ $stderr == *"has no full name, give REF"* ]]
+	[[ $stderr == *"has no full name, give REF: sha256:493ed819"* ]]
 	has_one_line "$stderr"
+	"$ROOT/tests/saved.py" oci_empty_name >empty.tar
+	oci-from-dockertar -f empty.tar empty >/dev/null
+	for source in ./empty.tar - ./empty; do
+		try cog-push "$source" <empty.tar
+		[ "$status" -eq 2 ]
+		[[ $stderr == *"has no full name, give REF: sha256:"* ]]
+	done
 	fake_engine docker
 	try cog-push 0123456789ab
 	[ "$status" -eq 2 ]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 load helper
+load layout
 
 @test "blobs come each once, before the manifests that name them, the root last" {
 	oci-from-dockertar -f "$DATA/docker26-containerd-multiarch.tar" d >/dev/null
@@ -8,6 +9,18 @@ load helper
 	[ "$(jq -r .kind <<<"$output" | tr '\n' ' ')" = "config layer manifest config layer manifest index " ]
 	[ "$(jq -r .digest <<<"$output" | sort | uniq -d)" = "" ]
 	[ "$(jq -r .digest <<<"$output" | tail -1)" = "$(jq -r '.manifests[0].digest' d/index.json)" ]
+}
+
+@test "a blob that several manifests share comes once, before the first of them" {
+	new_layout d
+	config=$(add_text d '{}') one=$(random_blob d 10) two=$(random_blob d 10) three=$(random_blob d 10)
+	a=$(add_manifest d "$config" "$one" "$two" "$one")
+	b=$(add_manifest d "$config" "$two" "$three")
+	add_image d "$(add_index d "$a" "$b")" x index
+	try oci-blobs d
+	[ "$status" -eq 0 ]
+	[ "$(jq -r .digest <<<"$output" | head -n 6 | tr '\n' ' ')" = "$config $one $two $a $three $b " ]
+	[ "$(wc -l <<<"$output")" -eq 7 ]
 }
 
 @test "-i takes names with and without what docker adds, digests at the top and inside an index" {

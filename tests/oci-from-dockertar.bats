@@ -57,9 +57,10 @@ is_exact() {
 # each_tar CMD: runs CMD with t.tar as every fixture and as the tars of other builders in turn.
 each_tar() {
 	local case
-	for case in "$DATA"/*.tar good manifest_first dotted nix long_names pax_names junk hard_link_before \
-		hard_link_after symlink_chain kaniko rules_oci empty_layer foreign oci_plain oci_gzip oci_unnamed \
-		oci_two_tags attestations sparse_one; do
+	for case in "$DATA"/*.tar good manifest_first dotted nix long_names pax_names junk docker25_null \
+		docker25_no_layers hard_link_before hard_link_after symlink_after symlink_chain kaniko rules_oci \
+		zstd_layer empty_layer no_tags foreign oci_plain oci_gzip oci_unnamed oci_empty_name oci_two_tags \
+		oci_two_images oci_foreign attestations sparse_one; do
 		echo "# $case"
 		case $case in
 		*.tar) cp "$case" t.tar ;;
@@ -156,6 +157,21 @@ bad() {
 	tar xOf t.tar manifest.json | jq -r '.[0].Layers[] | "sha256:" + rtrimstr(".tar.gz")' >expected
 	manifest file | jq -r '.layers[].digest' | diff expected -
 	has_right_layers file
+}
+
+@test "a zstd layer of a docker archive is kept byte for byte, beside one that is compressed" {
+	saved zstd_layer
+	both
+	[ "$(manifest file | jq -r '.layers[0] | .mediaType + .digest')" = \
+		"application/vnd.oci.image.layer.v1.tar+zstdsha256:$(tar xOf t.tar a.tar | sha256sum | cut -d' ' -f1)" ]
+	[ "$(manifest file | jq -r '.layers[1].mediaType')" = application/vnd.oci.image.layer.v1.tar+gzip ]
+}
+
+@test "the version of an operating system is part of the platform" {
+	saved windows
+	both
+	[ "$(jq -c '.manifests[0].platform' file/index.json)" = \
+		'{"architecture":"amd64","os":"windows","os.version":"10.0.20348.1"}' ]
 }
 
 @test "a pulled index with one platform there becomes that manifest, under the names of the index" {
@@ -274,7 +290,8 @@ nothing_superfluous() {
 	saved good
 	both
 	expected=$(jq -r '.manifests[0].digest' file/index.json)
-	for case in manifest_first dotted nix long_names pax_names trailing_garbage junk; do
+	for case in manifest_first dotted nix long_names pax_names ustar_prefix pax_size old_type no_end \
+		trailing_garbage junk docker25_null docker25_no_layers; do
 		echo "# $case"
 		rm -rf file stream
 		saved "$case"
@@ -282,8 +299,9 @@ nothing_superfluous() {
 		[ "$(jq -r '.manifests[0].digest' file/index.json)" = "$expected" ]
 		has_nothing_else file
 	done
-	for case in hard_link_before hard_link_after symlink_chain kaniko rules_oci empty_layer oci_gzip \
-		oci_unnamed oci_two_tags; do
+	for case in hard_link_before hard_link_after symlink_after symlink_chain long_links pax_links kaniko \
+		rules_oci empty_layer no_tags windows oci_gzip oci_unnamed oci_empty_name oci_two_tags \
+		oci_two_images; do
 		echo "# $case"
 		rm -rf file stream
 		saved "$case"
@@ -315,6 +333,11 @@ nothing_superfluous() {
 	[ "$(manifest file | jq -r '.layers[0].urls[0]')" = https://example.com/l ]
 	[ "$(find file/blobs -type f | wc -l)" -eq 3 ]
 	[ "$(oci-blobs file | wc -l)" -eq 3 ]
+	rm -rf file stream
+	saved oci_foreign
+	both
+	[ "$(jq -r '.manifests[0].digest' file/index.json)" = "$(tar xOf t.tar index.json | jq -r '.manifests[0].digest')" ]
+	[ "$(oci-blobs file | wc -l)" -eq 3 ]
 }
 
 @test "-i chooses one image by name or image ID and keeps nothing of the others" {
@@ -335,6 +358,54 @@ nothing_superfluous() {
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"no image 'nothing'"*"example.com/team/fixture:v1, other:v2"* ]]
 	[ ! -e d/index.json ]
+}
+
+@test "-i chooses one image of an OCI archive by name or digest and keeps nothing of the others" {
+	saved oci_two_images
+	digest=$(tar xOf t.tar index.json | jq -r '.manifests[1].digest')
+	for selector in example.com/y:1 "$digest"; do
+		rm -rf file stream
+		both -i "$selector"
+		[ "$(jq -r '.manifests[].digest' file/index.json)" = "$digest" ]
+		has_nothing_else file
+		has_nothing_else stream
+	done
+	try oci-from-dockertar -i z -f t.tar d
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"no image 'z'"*"example.com/x:1, example.com/y:1"* ]]
+	[ ! -e d/index.json ]
+}
+
+@test "several images are all imported, each with its names" {
+	for case in docker20-two-images docker26-two-images; do
+		rm -rf file stream
+		cp "$DATA/$case.tar" t.tar
+		both
+		[ "$(names file)" = "example.com/team/fixture:v1 other:v2" ]
+		[ "$(jq -r '.manifests[].digest' file/index.json | sort -u | wc -l)" -eq 2 ]
+	done
+	rm -rf file stream
+	saved oci_two_images
+	both
+	[ "$(names file)" = "example.com/x:1 example.com/y:1" ]
+}
+
+names() {
+	jq -r '[.manifests[].annotations["org.opencontainers.image.ref.name"]] | sort | join(" ")' "$1/index.json"
+}
+
+@test "a name moves between the forms, and images without a name, or with an empty one, all stay" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d
+	# containerd's annotation of the full name is the name
+	oci-from-dockertar -f "$DATA/docker26-containerd.tar" d
+	[ "$(jq -r '.manifests[].digest' d/index.json)" = "$(tar xOf "$DATA/docker26-containerd.tar" index.json | jq -r '.manifests[].digest')" ]
+	for case in oci_empty_name oci_empty_name_too oci_unnamed no_tags oci_empty_name; do
+		saved "$case"
+		oci-from-dockertar -f t.tar d
+	done
+	# oci_unnamed is the image of oci_empty_name
+	[ "$(jq -c '.manifests | [length, (map(.digest) | unique | length)]' d/index.json)" = '[4,4]' ]
+	is_sound d
 }
 
 @test "a second image adds to index.json, and a name that exists moves" {
@@ -367,6 +438,19 @@ nothing_superfluous() {
 			"127.0.0.1:5001/fx:v1 example.com/team/fixture:v1 other:v2" ]
 		is_sound d
 	done
+}
+
+@test "a pipe is not spooled: no file gets larger than what comes out of it" {
+	head -c 20000000 /dev/zero >zeros
+	tar cf l.tar zeros
+	printf '{"os":"linux","architecture":"amd64","rootfs":{"diff_ids":["sha256:%s"]}}' "$(sha l.tar)" >c.json
+	echo '[{"Config":"c.json","RepoTags":null,"Layers":["l.tar"]}]' >manifest.json
+	tar cf t.tar l.tar c.json manifest.json
+	# 2 MB
+	try sh -c 'cat t.tar | (ulimit -f 4000; oci-from-dockertar d)'
+	[ "$status" -eq 0 ]
+	has_right_layers d
+	[ -z "$(ls -A "$TMPDIR")" ]
 }
 
 @test "layers are announced on a pipe before the tar has ended" {
@@ -414,6 +498,10 @@ nothing_superfluous() {
 	bad manifest_no_json "manifest.json: not JSON"
 	bad manifest_empty "names no image"
 	bad manifest_object "not a list of images"
+	bad oci_index_null "index.json: neither a manifest nor an index"
+	bad oci_index_no_json "index.json: not JSON"
+	bad oci_index_empty "index.json: it names no image"
+	bad oci_index_bad_digest "index.json: not a sha256 digest"
 	head -c 100000 /dev/urandom >t.tar
 	try oci-from-dockertar -f t.tar d
 	[ "$status" -eq 65 ]
@@ -423,14 +511,22 @@ nothing_superfluous() {
 	bad layer_missing "layer 'b/layer.tar' is not in the tar"
 	bad config_missing "config 'c.json' is not in the tar"
 	bad link_outside "layer 'a/layer.tar' is not in the tar"
-	bad oci_missing_blob "is not in the tar"
+	bad oci_missing_blob "layer sha256:"
+	bad oci_missing_config "config sha256:"
+	bad oci_missing_manifest "manifest sha256:"
 }
 
 @test "content that is not what the config or the name says is refused" {
 	bad wrong_diff_id "layer 1, b/layer.tar"
 	bad wrong_count "1 layers in manifest.json, 2 diffIds"
-	bad cut_gzip_layer "can't be decompressed"
+	bad wrong_diff_id_gzip "layer 1, a.tar"
+	bad wrong_diff_id_zstd "layer 1, a.tar"
+	bad wrong_config_digest "its bytes have the digest"
+	bad cut_gzip_layer "layer 1, a/layer.tar: its content can't be decompressed"
+	bad oci_cut_layer "its content can't be decompressed"
+	bad oci_no_gzip_layer "layer 1, sha256:"
 	bad oci_wrong_blob "its bytes have the digest"
+	bad oci_wrong_size "its descriptor says"
 	bad oci_diff_id "layer 1, sha256:"
 }
 
@@ -439,6 +535,8 @@ nothing_superfluous() {
 	bad absolute "must be relative and without .."
 	bad layer_outside "must be relative and without .."
 	bad link_cycle "go round in a circle"
+	bad hard_link_cycle "go round in a circle"
+	bad link_to_itself "go round in a circle"
 	bad negative_size "negative size"
 }
 
@@ -459,6 +557,20 @@ nothing_superfluous() {
 	bad many_members "more than 100000 members"
 }
 
+@test "bad input leaves a layout that is there as it was" {
+	oci-from-dockertar -f "$DATA/docker26.tar" d
+	cp -R d before
+	for case in manifest_null layer_missing dotdot link_cycle negative_size oci_missing_blob; do
+		saved "$case"
+		for way in "cat t.tar | oci-from-dockertar d" "oci-from-dockertar -f t.tar d"; do
+			try sh -c "$way"
+			[ "$status" -eq 65 ]
+			cmp before/index.json d/index.json
+			is_sound d
+		done
+	done
+}
+
 @test "control and bidi characters of a tar don't reach the terminal" {
 	bad control_characters "is not in the tar"
 	[[ $stderr != *$'\x1b'* && $stderr != *$'\u202e'* ]]
@@ -472,6 +584,20 @@ nothing_superfluous() {
 	try oci-from-dockertar no/such/place <"$DATA/docker20.tar"
 	[ "$status" -eq 1 ]
 	has_one_line "$stderr"
+	# root may write anywhere, unless it gives that up
+	local as_other=
+	[ "$(id -u)" -ne 0 ] || as_other="setpriv --bounding-set=-dac_override --inh-caps=-dac_override"
+	mkdir -m 555 r
+	try $as_other oci-from-dockertar r <"$DATA/docker20.tar"
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "oci-from-dockertar: create folder r/blobs/sha256: Permission denied" ]
+	oci-from-dockertar -f "$DATA/docker26.tar" w
+	chmod 555 w/blobs/sha256
+	try $as_other oci-from-dockertar w <"$DATA/docker20.tar"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "oci-from-dockertar: w: store sha256:"*": Permission denied" ]]
+	chmod 755 w/blobs/sha256
+	is_sound w
 	try oci-from-dockertar -f no.tar d
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"no.tar: No such file"* ]]

@@ -42,7 +42,8 @@ is_like_converted() {
 
 @test "tars of other builders and odd ones are listed as they are converted" {
 	for case in manifest_first dotted hard_link_before symlink_chain kaniko rules_oci nix foreign junk \
-		oci_plain oci_unnamed oci_two_tags attestations sparse_one; do
+		docker25_null zstd_layer no_tags windows oci_plain oci_unnamed oci_empty_name oci_two_tags \
+		oci_two_images oci_foreign attestations sparse_one; do
 		echo "# $case"
 		saved "$case"
 		is_like_converted t.tar
@@ -85,7 +86,8 @@ is_like_converted() {
 @test "bad input gets the words and the status that the converter has for it" {
 	for case in no_manifest manifest_null manifest_no_json manifest_empty manifest_object layer_missing \
 		config_missing link_outside oci_missing_blob wrong_count dotdot absolute layer_outside link_cycle \
-		negative_size huge_config many_members control_characters sparse_several; do
+		hard_link_cycle negative_size huge_config many_members control_characters sparse_several \
+		wrong_config_digest oci_index_null oci_index_empty oci_missing_config oci_wrong_size; do
 		saved "$case"
 		try oci-from-dockertar -f t.tar d
 		[ "$status" -eq 65 ]

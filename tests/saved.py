@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
 import sys
 import tarfile
 
@@ -32,6 +33,10 @@ def packed(data):
     return gzip.compress(data, 6, mtime=0)
 
 
+def packed_zstd(data):
+    return subprocess.run(["zstd", "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
 A, B = layer("a"), layer("b", "world\n" * 1000)
 
 
@@ -41,9 +46,9 @@ class Tar:
     def __init__(self, form=tarfile.GNU_FORMAT):
         self.tar = tarfile.open(fileobj=OUT, mode="w|", format=form)
 
-    def file(self, name, data):
+    def file(self, name, data, kind=tarfile.REGTYPE, **pax):
         info = tarfile.TarInfo(name)
-        info.size = len(data)
+        info.size, info.type, info.pax_headers = len(data), kind, pax
         self.tar.addfile(info, io.BytesIO(data))
         return self
 
@@ -92,6 +97,20 @@ def dotted():
         "./manifest.json", manifest(["a/layer.tar", "./b/layer.tar"])).end()
 
 
+def old_type():
+    "the type of regular files before POSIX: NUL"
+    Tar().file("a/layer.tar", A, tarfile.AREGTYPE).file("b/layer.tar", B, tarfile.AREGTYPE).file(
+        "c.json", CONFIG, tarfile.AREGTYPE).file(
+            "manifest.json", manifest(["a/layer.tar", "b/layer.tar"]), tarfile.AREGTYPE).end()
+
+
+def no_end():
+    "no blocks of zeros at the end"
+    tar = Tar().file("a/layer.tar", A).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"]))
+    tar.tar.fileobj.close()
+
+
 def hard_link_before():
     "the second layer is the first, by a hard link that stands before it"
     Tar().link("b/layer.tar", "a/layer.tar", tarfile.LNKTYPE).file("a/layer.tar", A).file(
@@ -101,6 +120,11 @@ def hard_link_before():
 def hard_link_after():
     Tar().file("a/layer.tar", A).link("b/layer.tar", "a/layer.tar", tarfile.LNKTYPE).file(
         "c.json", config([A, A])).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def symlink_after():
+    Tar().file("a/layer.tar", A).link("b/layer.tar", "../a/layer.tar").file("c.json", config([A, A])).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
 
 
 def symlink_chain():
@@ -141,6 +165,66 @@ def pax_names():
     far = "d" * 120 + "/" + "é" * 60 + "/layer.tar"
     Tar(tarfile.PAX_FORMAT).file(far, A).file("b/layer.tar", B).file("c.json", CONFIG).file(
         "manifest.json", manifest([far, "b/layer.tar"])).end()
+
+
+def ustar_prefix():
+    far = "d" * 90 + "/" + "e" * 60 + "/layer.tar"
+    Tar(tarfile.USTAR_FORMAT).file(far, A).file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest([far, "b/layer.tar"])).end()
+
+
+def pax_size():
+    "sizes that stand in a pax header only, and a global header"
+    OUT.write(tarfile.TarInfo.create_pax_global_header({"comment": "x"}))
+    Tar(tarfile.PAX_FORMAT).file("a/layer.tar", A, size=str(len(A))).file("b/layer.tar", B, size=str(len(B))).file(
+        "c.json", CONFIG).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def long_links(form=tarfile.GNU_FORMAT):
+    far = "d" * 120 + "/" + "e" * 120 + "/layer.tar"
+    Tar(form).link("b/layer.tar", "../" + far).link("l", far, tarfile.LNKTYPE).file(far, A).file(
+        "c.json", config([A, A, A])).file("manifest.json", manifest([far, "b/layer.tar", "l"])).end()
+
+
+def pax_links():
+    long_links(tarfile.PAX_FORMAT)
+
+
+def no_tags():
+    "RepoTags is [], as podman writes it"
+    Tar().file("a/layer.tar", A).file("c.json", config([A])).file("manifest.json", manifest(["a/layer.tar"], tags=())).end()
+
+
+def zstd_layer():
+    Tar().file("a.tar", packed_zstd(A)).file("b.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a.tar", "b.tar"])).end()
+
+
+def windows():
+    text = config([A], **{"os": "windows", "os.version": "10.0.20348.1"})
+    Tar().file("a/layer.tar", A).file("c.json", text).file("manifest.json", manifest(["a/layer.tar"])).end()
+
+
+def docker25(index, more=()):
+    "the graph driver's form with an index.json beside manifest.json that is wrong"
+    tar = Tar().folder("blobs/").folder("blobs/sha256/")
+    for data in (A, B, CONFIG) + more:
+        tar.file("blobs/sha256/" + sha(data), data)
+    tar.file("index.json", json.dumps(index).encode()).file("manifest.json", manifest(
+        ["blobs/sha256/" + sha(A), "blobs/sha256/" + sha(B)], "blobs/sha256/" + sha(CONFIG))).file(
+            "oci-layout", b'{"imageLayoutVersion":"1.0.0"}').end()
+
+
+def docker25_null():
+    "moby#47210"
+    docker25({"schemaVersion": 2, "manifests": None})
+
+
+def docker25_no_layers():
+    "moby#47065"
+    wrong = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                        "config": descriptor(CONFIG, "config.v1+json"), "layers": []}).encode()
+    docker25({"schemaVersion": 2, "manifests": [descriptor(wrong, "manifest.v1+json", **NAMED)]}, (wrong,))
 
 
 def foreign():
@@ -244,6 +328,35 @@ def oci_two_tags():
     oci.end([{**one, "annotations": {"org.opencontainers.image.ref.name": n}} for n in ("x:1", "x:2")])
 
 
+def oci_empty_name():
+    "a name that is there and empty"
+    oci = Oci()
+    oci.end([oci.image([packed(A)], [GZIP], annotations={"org.opencontainers.image.ref.name": ""})])
+
+
+def oci_empty_name_too():
+    oci = Oci()
+    oci.end([oci.image([packed(B)], [GZIP], annotations={"org.opencontainers.image.ref.name": ""})])
+
+
+def oci_two_images():
+    "two images that share a layer"
+    oci = Oci()
+    oci.end([oci.image([packed(A), packed(d)], [GZIP, GZIP],
+                       annotations={"org.opencontainers.image.ref.name": "example.com/%s:1" % n})
+             for n, d in (("x", B), ("y", layer("y")))])
+
+
+def oci_foreign():
+    "a foreign layer: with urls, and no blob"
+    oci = Oci()
+    body = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": oci.put(CONFIG, "config.v1+json"),
+            "layers": [descriptor(packed(A), "layer.nondistributable.v1.tar+gzip", urls=["https://example.com/l"]),
+                       oci.put(packed(B), GZIP)]}
+    oci.end([oci.put(json.dumps(body).encode(), "manifest.v1+json", **NAMED)])
+
+
 def platform(arch):
     return {"platform": {"os": "linux", "architecture": arch}}
 
@@ -297,6 +410,56 @@ def oci_missing_blob():
     oci = Oci()
     one = oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)
     oci.end([one], drop=[sha(packed(A))])
+
+
+def oci_missing_config():
+    oci = Oci()
+    one = oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)
+    oci.end([one], drop=[sha(CONFIG)])
+
+
+def oci_missing_manifest():
+    oci = Oci()
+    one = oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)
+    oci.end([one], drop=[one["digest"][7:]])
+
+
+def oci_cut_layer():
+    "a layer that has its digest and can't be unpacked"
+    oci = Oci()
+    oci.end([oci.image([packed(A)[:-9], packed(B)], [GZIP, GZIP], CONFIG, **NAMED)])
+
+
+def oci_no_gzip_layer():
+    "a layer that has its digest and is nothing of what its media type says"
+    oci = Oci()
+    oci.end([oci.image([b"no gzip", packed(B)], [GZIP, GZIP], CONFIG, **NAMED)])
+
+
+def oci_wrong_size():
+    oci = Oci()
+    one = oci.image([packed(A), packed(B)], [GZIP, GZIP], **NAMED)
+    oci.end([{**one, "size": one["size"] + 1}])
+
+
+def oci_index(text):
+    Tar().file("index.json", text).file("oci-layout", b'{"imageLayoutVersion":"1.0.0"}').end()
+
+
+def oci_index_null():
+    oci_index(b"null")
+
+
+def oci_index_no_json():
+    oci_index(b'{"manifests":[')
+
+
+def oci_index_empty():
+    oci_index(b'{"schemaVersion":2,"manifests":[]}')
+
+
+def oci_index_bad_digest():
+    oci_index(b'{"schemaVersion":2,"manifests":[{"digest":"sha256:../../x","size":1}]}')
 
 
 def oci_diff_id():
@@ -368,6 +531,22 @@ def wrong_diff_id():
         "manifest.json", manifest(["b/layer.tar", "a/layer.tar"])).end()
 
 
+def wrong_diff_id_gzip():
+    Tar().file("a.tar", packed(A)).file("b.tar", B).file("c.json", config([B, B])).file(
+        "manifest.json", manifest(["a.tar", "b.tar"])).end()
+
+
+def wrong_diff_id_zstd():
+    Tar().file("a.tar", packed_zstd(A)).file("b.tar", B).file("c.json", config([B, B])).file(
+        "manifest.json", manifest(["a.tar", "b.tar"])).end()
+
+
+def wrong_config_digest():
+    "a config whose bytes are not its name"
+    name = "blobs/sha256/" + sha(b"x")
+    Tar().file("a/layer.tar", A).file(name, config([A])).file("manifest.json", manifest(["a/layer.tar"], name)).end()
+
+
 def wrong_count():
     Tar().file("a/layer.tar", A).file("c.json", CONFIG).file("manifest.json", manifest(["a/layer.tar"])).end()
 
@@ -392,6 +571,16 @@ def layer_outside():
 def link_outside():
     Tar().link("a/layer.tar", "/etc/passwd").file("b/layer.tar", B).file("c.json", CONFIG).file(
         "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def link_to_itself():
+    Tar().link("a/layer.tar", "layer.tar").file("b/layer.tar", B).file("c.json", CONFIG).file(
+        "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def hard_link_cycle():
+    Tar().link("a/layer.tar", "b/layer.tar", tarfile.LNKTYPE).link("b/layer.tar", "a/layer.tar", tarfile.LNKTYPE).file(
+        "c.json", CONFIG).file("manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
 
 
 def link_cycle():
