@@ -32,7 +32,7 @@
 
 #include <string.h>
 
-enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3 };
+enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3, ASKS_MAX = 3 };
 
 void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
 		 const struct retry_policy *retry, const struct profile *learnt, uint32_t seed)
@@ -96,8 +96,9 @@ static bool refuse_guess(struct upload *u, int64_t offset)
 static void forget_guesses(struct upload *u)
 {
 	u->guess_count = u->refused_count = 0;
+	u->bad_sends = 0;
 	u->unsure_end = -1;
-	u->has_asked = false;
+	u->asks = 0;
 }
 
 /* --- How to go on -------------------------------------------------------------------------------
@@ -325,7 +326,7 @@ static void on_status(struct upload *u, const struct upload_answer *a)
 		fail(u);
 		return;
 	}
-	u->has_asked = true;
+	u->asks++;
 	u->guess_count = 0;
 	/* Quay, which counts one too many, says "bytes=". */
 	if (a->class == ANSWER_OK && a->has_unit && have != u->offset && have != u->unsure_end)
@@ -382,8 +383,12 @@ static void on_bad_range(struct upload *u, const struct upload_answer *a)
 	} else if (a->have >= 0) {
 		u->guess_count = 0;
 		add_guess(u, a->have);
-	} else if (!u->has_asked) {
+	} else if (u->asks == 0) {
 		u->next = UPLOAD_STATUS;
+		return;
+	} else if (u->asks < ASKS_MAX && !u->learnt.is_range_frozen) {
+		/* What was cut may still be on its way into the registry. */
+		try_later(u, UPLOAD_STATUS, a);
 		return;
 	}
 	guess(u, a);
@@ -403,9 +408,14 @@ static void on_send(struct upload *u, const struct upload_answer *a)
 		leave_session(u, UPLOAD_OPEN);
 		return;
 	}
+	/* Gitea has lost its own place, whatever its status says. */
+	if (a->status == 500 && ++u->bad_sends > 1) {
+		restart(u, a);
+		return;
+	}
 	if (is_lost(a)) {
 		u->unsure_end = a->is_body_sent ? end : -1;
-		u->has_asked = false;
+		u->asks = 0;
 		try_later(u, UPLOAD_STATUS, a);
 		return;
 	}

@@ -67,12 +67,13 @@ struct upload {
 	int64_t guesses[UPLOAD_GUESSES_MAX],
 		refused[UPLOAD_REFUSED_MAX]; /* offsets; the best first */
 	size_t guess_count, refused_count;
-	bool has_asked; /* STATUS, since the last unclear end */
+	int asks; /* STATUS that was answered, since the last unclear end */
 	/* Bounds. */
 	int64_t failures; /* in a row, without progress */
 	int64_t delay_ms;
 	int64_t best;		 /* the highest offset of any session */
 	int restarts;		 /* since `best` rose */
+	int bad_sends;		 /* chunks that were answered with 500, since bytes were accepted */
 	int bad_commits;	 /* PUTs that were answered with a failure, in this shape */
 	unsigned refused_shapes; /* bits of enum plan_shape */
 	uint32_t random;

@@ -54,7 +54,7 @@ journal_offset() {
 	for model in v2 v3 serverless ecr ghcr google quay gitea zot acr; do
 		case $model in
 		v3) most=0 ;;
-		serverless | ecr | ghcr | quay | gitea | acr) most=$chunk ;;
+		serverless | ecr | ghcr | quay | acr) most=$chunk ;;
 		*) most=$size ;; # the session is lost
 		esac
 		[ "$model" != google ] || most=$((size + chunk)) # it takes no chunks, which is learnt first
