@@ -18,7 +18,7 @@ struct trust_options {
 	bool is_plain_http; /* the registry speaks plain HTTP, loopback or not */
 };
 
-/* For getopt_long(): the options that every program with a network has. */
+/* For program_option(): the options that every program with a network has. */
 enum { TRUST_CACERT = 512, TRUST_CERT, TRUST_KEY, TRUST_VERIFY, TRUST_PLAIN };
 #define TRUST_OPTIONS                                                                              \
 	{"cacert", required_argument, NULL, TRUST_CACERT},                                         \
