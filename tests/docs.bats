@@ -235,7 +235,7 @@ slowly() {
 # Every kind of record, from every program.
 produce() {
 	local tar big
-	start_registry --throttle 1000000
+	start_registry --throttle 1000000 --fail-at PATCH:2:503
 	for tar in "$DATA"/*.tar; do
 		oci-tar-images "$tar"
 		oci-from-dockertar --allow-sparse -f "$tar" "layout.$(basename "$tar")"
