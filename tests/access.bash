@@ -7,7 +7,7 @@
 start_tokens() {
 	TOKENS_LOG=$WORLD/tokens.$RANDOM
 	local port_file=$WORLD/tokens-port.$RANDOM
-	/usr/bin/env python3 "$ROOT/tests/tokens.py" --port-file "$port_file" --log "$TOKENS_LOG" \
+	"$PYTHON" -S -m tokens --port-file "$port_file" --log "$TOKENS_LOG" \
 		"$@" 3>&- &
 	SERVERS+=($!)
 	wait_for 10 test -s "$port_file" || return 1

@@ -106,7 +106,7 @@ entry() {
 		echo "the keychain is full"
 		exit 1
 	END
-	try /usr/bin/env python3 -c 'import os, signal, sys
+	try "$PYTHON" -c 'import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 os.execvp(sys.argv[1], sys.argv[1:])' cog-login -u me --password-stdin "$REGISTRY" <<<right
 	[ "$status" -eq 1 ]
@@ -219,7 +219,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' cog-login -u me --password-stdin "$REGISTR
 # terminal CMD...: with a terminal of its own; answers its questions from the files answer.1, answer.2;
 # prints what is seen on it.
 terminal() {
-	/usr/bin/env python3 - "$@" <<-'END'
+	"$PYTHON" - "$@" <<-'END'
 		import os, pty, re, sys
 		pid, fd = pty.fork()
 		if pid == 0:

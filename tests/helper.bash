@@ -7,6 +7,12 @@ ROOT=$(cd "${BATS_TEST_DIRNAME%%/tests*}" && pwd)
 DATA=$ROOT/tests/data
 PATH=$ROOT/bin:$PATH
 
+# Servers are started hundreds of times. Found once: the interpreter itself, as python3 may be a slow
+# script that looks for it. Compiled once: the modules of tests/.
+PYTHON=${COG_TEST_PYTHON:-$(python3 -c 'import sys; print(sys.executable)')}
+export COG_TEST_PYTHON=$PYTHON PYTHONPATH=$ROOT/tests
+export PYTHONPYCACHEPREFIX=$BATS_RUN_TMPDIR/python PYTHONDONTWRITEBYTECODE=
+
 own_world() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	mkdir -p "a world/home" "a world/tmp" "a world/state" "a world/cache"
@@ -58,7 +64,7 @@ wait_for() {
 start_registry() {
 	REGISTRY_LOG=$WORLD/requests.$RANDOM
 	local port_file=$WORLD/port.$RANDOM
-	/usr/bin/env python3 "$ROOT/tests/registry.py" --port-file "$port_file" \
+	"$PYTHON" -S -m registry --port-file "$port_file" \
 		--log "$REGISTRY_LOG" "$@" 3>&- &
 	SERVERS+=($!)
 	wait_for 10 test -s "$port_file" || return 1

@@ -498,7 +498,7 @@ $c" ]
 	head -c 100000000 /dev/zero >zeros
 	d=$(add_blob L zeros)
 	export COG_PUSH_CHUNK_SIZE=268435456 COG_PUSH_MULTIPART_THRESHOLD=1
-	try python3 -c '
+	try "$PYTHON" -c '
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' oci-blob-upload L "$REGISTRY/a/b" "$d"

@@ -588,22 +588,32 @@ def link_cycle():
         "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
 
 
-def huge_config():
-    "a config of 1 GB"
-    size = 1 << 30
+def large_config(mib=5):
+    "a config of 5 MiB"
     info = tarfile.TarInfo("c.json")
-    info.size = size
+    info.size = mib << 20
     OUT.write(info.tobuf(tarfile.GNU_FORMAT))
-    OUT.write(b"{" + b" " * 511)
-    block = b" " * (1 << 20)
-    for _ in range((size - 512) // len(block)):
-        OUT.write(block)
-    OUT.write(b" " * ((size - 512) % len(block)))
+    OUT.write(b"{" + b" " * ((1 << 20) - 1))
+    for _ in range(mib - 1):
+        OUT.write(b" " * (1 << 20))
     Tar().file("a/layer.tar", A).file("manifest.json", manifest(["a/layer.tar"])).end()
 
 
+def huge_config():
+    "a config of 1 GB"
+    large_config(1024)
+
+
 def many_members():
-    "100,001 members"
+    "100,001 members, all of them the same folder"
+    info = tarfile.TarInfo("f")
+    info.type = tarfile.DIRTYPE
+    OUT.write(info.tobuf(tarfile.USTAR_FORMAT) * 100001)
+    OUT.write(bytes(1024))
+
+
+def many_files():
+    "100,001 empty files"
     for i in range(100001):
         OUT.write(tarfile.TarInfo("f%d" % i).tobuf(tarfile.USTAR_FORMAT))
     OUT.write(bytes(1024))

@@ -199,7 +199,7 @@ refused() {
 start_odd_server() {
 	REGISTRY_LOG=$WORLD/odd.log
 	: >"$REGISTRY_LOG"
-	/usr/bin/env python3 - "$WORLD/odd-port" "$REGISTRY_LOG" <<-'END' 3>&- &
+	"$PYTHON" - "$WORLD/odd-port" "$REGISTRY_LOG" <<-'END' 3>&- &
 		import os, socket, sys
 		server = socket.create_server(("127.0.0.1", 0))
 		with open(sys.argv[1] + ".tmp", "w") as file:

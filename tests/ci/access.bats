@@ -91,7 +91,7 @@ tls_servers() {
 
 # start_slow_proxy BACKEND: SLOW forwards to it, 2 MB a second.
 start_slow_proxy() {
-	/usr/bin/env python3 - "$WORLD/slow-port" "$1" <<-'END' 3>&- &
+	"$PYTHON" - "$WORLD/slow-port" "$1" <<-'END' 3>&- &
 		import os, socket, sys, threading, time
 		host, port = sys.argv[2].split(":")
 		def pump(source, target, rate):

@@ -185,3 +185,18 @@ pull_with_podman() {
 teardown() {
 	[ -z "$SHORT" ] || rm -r "$SHORT"
 }
+
+@test "a config of 1 GB and 100,001 files are refused, from a file and on a pipe" {
+	local case way
+	for case in huge_config:c.json "many_files:more than 100000 members"; do
+		"$PYTHON" -S -m saved "${case%%:*}" >t.tar
+		for way in "oci-from-dockertar -f t.tar d" "cat t.tar | oci-from-dockertar d"; do
+			try sh -c "$way"
+			[ "$status" -eq 65 ]
+			has_one_line "$stderr"
+			[[ $stderr == *"${case#*:}"* ]]
+			[ ! -e d/index.json ]
+			[ -z "$(find d -name '.tmp-*')" ]
+		done
+	done
+}
