@@ -112,8 +112,23 @@ static void describe_body(const struct http_response *a, char detail[DETAIL_SIZE
 	snprintf(detail, DETAIL_SIZE, "%.*s", len < 170 ? (int)len : 170, text);
 }
 
+/* nginx and its kin ask for a client certificate, take whatever comes, and refuse it with a page. */
+static const char *certificate_hint(const struct http_response *a)
+{
+	bool is_about_it = (a->status == 400 || a->status == 495 || a->status == 496) &&
+			   answer_is_html(a) && a->body.len &&
+			   strstr(a->body.data, "SSL certificate");
+	if (!is_about_it)
+		return NULL;
+	return strstr(a->body.data, "No required") ? "it wants a client certificate: --cert and --key"
+						   : "it refuses the client certificate";
+}
+
 static const char *meaning(const struct http_response *a)
 {
+	const char *hint = certificate_hint(a);
+	if (hint)
+		return hint;
 	switch (a->status) {
 	case 401:
 		return "unauthorized: credentials are missing or wrong";

@@ -47,6 +47,7 @@ struct auth *auth_new(struct http *http, const struct reference *repository,
 	struct auth *a = calloc(1, sizeof *a);
 	if (!a)
 		abort();
+	program_keep_secrets();
 	a->http = http;
 	a->repository = repository;
 	snprintf(name, sizeof name, "%s/%s", repository->registry, repository->repository);

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -321,10 +320,9 @@ static int find_in_podman(const struct reference *r, struct credential *c, struc
 
 int credential_find(const struct reference *repository, struct credential *c, struct error *e)
 {
-	const struct rlimit none = {0, 0};
 	const char *file = program_env("REGISTRY_AUTH_FILE");
 	char path[PATH_MAX];
-	setrlimit(RLIMIT_CORE, &none);
+	program_keep_secrets();
 	memset(c, 0, sizeof *c);
 	int rc = find_in_environment(repository, c, e);
 	if (rc == 0 && file)
@@ -463,6 +461,7 @@ int credential_store(const char *registry, const struct credential *c, char *whe
 {
 	char path[PATH_MAX];
 	json_t *entry = NULL;
+	program_keep_secrets();
 	json_t *root = open_config(path, e);
 	if (!root)
 		return -1;
@@ -470,18 +469,20 @@ int credential_store(const char *registry, const struct credential *c, char *whe
 	if (!helper)
 		helper = json_text(root, "credsStore");
 	bool has_helper = helper && *helper;
-	int rc = 1;
+	int rc = 1, unchanged = 1;
 	if (has_helper)
 		rc = change_helper(helper, registry, c, e);
-	snprintf(where, where_size, "%s%s", has_helper ? "docker-credential-" : "",
-		 has_helper ? helper : path);
 	/* With a helper the file has an empty entry, as docker leaves it. */
 	if (rc >= 0 && c)
 		entry = has_helper ? json_object() : encode(c);
-	if (rc >= 0) {
-		int changed = change_file(root, path, registry, entry, e);
-		rc = changed < 0 ? -1 : rc && changed;
-	}
+	if (rc >= 0)
+		unchanged = change_file(root, path, registry, entry, e);
+	/* A helper that knew nothing is named only where the file knew nothing either. */
+	bool is_helpers = has_helper && !(rc == 1 && unchanged == 0);
+	snprintf(where, where_size, "%s%s", is_helpers ? "docker-credential-" : "",
+		 is_helpers ? helper : path);
+	if (rc >= 0)
+		rc = unchanged < 0 ? -1 : rc && unchanged;
 	json_decref(entry);
 	json_decref(root);
 	return rc;

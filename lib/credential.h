@@ -37,8 +37,7 @@ struct credential {
 };
 
 /* Looks for the credential of the repository's registry. Returns 0, also when there is none (kind
- * CREDENTIAL_NONE). May run a helper, which takes up to 30 s. Turns core files off. -1:
- * STATUS_INTERRUPTED. */
+ * CREDENTIAL_NONE). May run a helper, which takes up to 30 s. -1: STATUS_INTERRUPTED. */
 int credential_find(const struct reference *repository, struct credential *c, struct error *e);
 
 /* Wipes the secret. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "program.h"
 
+#include "digest.h"
 #include "event.h"
 #include "file.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef VERSION
@@ -117,12 +119,42 @@ int program_interrupted(struct error *e)
 	return error_set(e, STATUS_INTERRUPTED, "interrupted");
 }
 
+void program_keep_secrets(void)
+{
+	struct rlimit core;
+	if (getrlimit(RLIMIT_CORE, &core))
+		return;
+	core.rlim_cur = 0;
+	setrlimit(RLIMIT_CORE, &core);
+}
+
+/* Whether a program of the run has said TEXT before: the first leaves a file. */
+static bool is_repeated(const char *text)
+{
+	char path[PATH_MAX];
+	struct digest d;
+	const char *dir = program_env("COG_RUN_DIR");
+	if (!dir || !program_env(PROGRAM_REPORT_ENV))
+		return false;
+	digest_of(&d, text, strlen(text));
+	int n = snprintf(path, sizeof path, "%s/warned.%.32s", dir, digest_hex(&d));
+	if (n < 0 || (size_t)n >= sizeof path)
+		return false;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST;
+	close(fd);
+	return false;
+}
+
 __attribute__((format(printf, 2, 0)))
 static void say(const char *kind, const char *format, va_list args)
 {
 	char text[1024], line[1200];
 	vsnprintf(text, sizeof text, format, args);
 	error_clean(text);
+	if (*kind && is_repeated(text))
+		return;
 	snprintf(line, sizeof line, "%s: %s%s\n", program_name, kind, text);
 	/* One write, so that lines of parallel programs stay whole; stderr that is gone is no news. */
 	ssize_t ignored = write(STDERR_FILENO, line, strlen(line));

@@ -37,7 +37,11 @@ bool program_is_urged(void);
 /* Sets STATUS_INTERRUPTED; returns -1. */
 int program_interrupted(struct error *e);
 
-/* A line on stderr: "NAME: warning: ...". Cleaned like an error's text. */
+/* The process is going to hold a secret: it leaves no core file from here on. */
+void program_keep_secrets(void);
+
+/* A line on stderr: "NAME: warning: ...". Cleaned like an error's text. Under cog-run(1) the same
+ * warning comes once a run, however many programs have it. */
 void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A line on stderr that is neither: "NAME: ...". */

@@ -32,6 +32,17 @@ static bool is_port(const char *text)
 	return len > 0 && len <= 5 && text[len] == '\0';
 }
 
+/* "localhost:5000" or "r.example.com:5000": by the grammar a name of Docker Hub with a tag, and never
+ * meant as one. */
+static bool is_registry_alone(const char *text)
+{
+	size_t len = strcspn(text, ":/@");
+	if (*text == '[')
+		return !strchr(text, '/');
+	bool is_host = memchr(text, '.', len) || strncmp(text, "localhost:", 10) == 0;
+	return is_host && text[len] == ':' && is_port(text + len + 1);
+}
+
 static int check_registry(const char *registry, struct error *e)
 {
 	const char *rest = registry;
@@ -144,6 +155,9 @@ int reference_parse(struct reference *r, const char *text, struct error *e)
 	if (strstr(text, "://"))
 		return error_set(e, STATUS_USAGE, "'%s': a reference has no scheme: write %s", text,
 				 strstr(text, "://") + 3);
+	if (is_registry_alone(text))
+		return error_set(e, STATUS_USAGE, "'%s': no repository: expected registry/repository",
+				 text);
 	if (take_suffixes(r, name, e) || split(r, name, e) || check_registry(r->registry, e))
 		return -1;
 	if (!*r->repository)

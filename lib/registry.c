@@ -40,17 +40,18 @@ int registry_open(struct registry *r, const struct reference *repository,
 		  const struct trust_options *trust, const struct credential *credential,
 		  struct error *e)
 {
-	*r = (struct registry){.repository = *repository, .is_https = !trust->is_plain_http};
+	*r = (struct registry){.repository = *repository};
 	http_response_init(&r->response);
 	if (trust_init(&r->trust, trust, repository->registry, e))
 		return -1;
+	r->is_https = !r->trust.is_plain_http;
 	r->http = http_new(&r->trust, reference_host(&r->repository), e);
 	if (!r->http)
 		return -1;
 	r->shared_dir = find_shared_dir();
 	r->auth = auth_new(r->http, &r->repository, r->shared_dir, credential,
 			   credential ? "" : NULL);
-	r->is_scheme_known = trust->is_plain_http;
+	r->is_scheme_known = r->trust.is_plain_http;
 	if (!r->is_scheme_known)
 		recall_scheme(r);
 	return 0;

@@ -36,7 +36,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
 	struct tls *t = context;
 	(void)purpose;
 	t->is_loopback = is_loopback(&address->addr);
-	if (t->is_plain && !t->is_loopback && !t->trust->options.is_plain_http) {
+	if (t->is_plain && !t->is_loopback && !t->trust->is_plain_http) {
 		t->has_refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -76,8 +76,8 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
 	(void)easy;
 	SSL_CTX_set_msg_callback(context, on_message);
 	SSL_CTX_set_msg_callback_arg(context, t);
-	if (trust->options.cacert)
-		add_ca(context, trust->options.cacert);
+	if (trust->cacert)
+		add_ca(context, trust->cacert);
 	for (size_t i = 0; i < trust->certs.ca_count; i++)
 		add_ca(context, trust->certs.ca[i]);
 	return CURLE_OK;
@@ -86,8 +86,8 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
 void tls_set(struct tls *t, CURL *easy, const char *url, bool is_registry)
 {
 	const struct trust *trust = t->trust;
-	const char *cert = trust->options.cert ? trust->options.cert : trust->certs.cert;
-	const char *key = trust->options.key ? trust->options.key : trust->certs.key;
+	const char *cert = trust->cert ? trust->cert : trust->certs.cert;
+	const char *key = trust->key ? trust->key : trust->certs.key;
 	t->is_plain = strncasecmp(url, "http:", 5) == 0;
 	t->has_refused = t->has_spoken = t->wants_certificate = false;
 	t->has_certificate = is_registry && *cert;
@@ -97,9 +97,9 @@ void tls_set(struct tls *t, CURL *easy, const char *url, bool is_registry)
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, t);
 	/* In clear only this machine is spoken to, which no proxy stands for. */
-	if (t->is_plain && !trust->options.is_plain_http)
+	if (t->is_plain && !trust->is_plain_http)
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	if (trust->options.is_verify_off) {
+	if (trust->is_verify_off) {
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}

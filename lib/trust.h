@@ -10,12 +10,12 @@
 
 #include <stdbool.h>
 
-/* What the user said; strings are borrowed, NULL for what was not said. */
+/* What the options said, borrowed; NULL for what they did not. */
 struct trust_options {
 	const char *cacert;	/* a file of CAs, added to the system's */
 	const char *cert, *key; /* a client certificate */
-	bool is_verify_off;
-	bool is_plain_http; /* the registry speaks plain HTTP, loopback or not */
+	const char *verify;	/* true, 1, false or 0 */
+	const char *plain_http; /* the same: the registry speaks plain HTTP, loopback or not */
 };
 
 /* For program_option(): the options that every program with a network has. */
@@ -34,8 +34,6 @@ enum { TRUST_CACERT = 512, TRUST_CERT, TRUST_KEY, TRUST_VERIFY, TRUST_PLAIN };
 	"      --tls-verify=false   don't verify the registry's certificate\n"                     \
 	"      --plain-http         speak plain HTTP to the registry; sends passwords in clear\n"
 
-/* Fills in what the environment says: COG_PUSH_CACERT, COG_PUSH_CERT, COG_PUSH_KEY,
- * COG_PUSH_TLS_VERIFY, COG_PUSH_PLAIN_HTTP. */
 void trust_options_init(struct trust_options *o);
 
 /* Takes one of these options. STATUS_USAGE: a value that is none. */
@@ -43,12 +41,16 @@ int trust_option(struct trust_options *o, int option, const char *value, struct 
 
 /* All that a connection needs. */
 struct trust {
-	struct trust_options options;
+	const char *cacert, *cert, *key; /* borrowed, NULL for none */
+	bool is_verify_off;
+	bool is_plain_http;
 	struct certs certs; /* of the registry */
 };
 
-/* Finds the certs.d folder of REGISTRY. STATUS_USAGE for --cert without --key or a file that can't be
- * read, STATUS_FAILED as certs_find(). */
+/* Takes what the options said, and of the rest what the environment says: COG_PUSH_CACERT,
+ * COG_PUSH_CERT, COG_PUSH_KEY, COG_PUSH_TLS_VERIFY, COG_PUSH_PLAIN_HTTP. Finds the certs.d folder of
+ * REGISTRY. STATUS_USAGE for --cert without --key, a file that can't be read, a variable that is neither
+ * true nor false; STATUS_FAILED as certs_find(). */
 int trust_init(struct trust *t, const struct trust_options *o, const char *registry,
 	       struct error *e);
 

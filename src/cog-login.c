@@ -156,6 +156,7 @@ int main(int argc, char **argv)
 	int option;
 
 	program_init("cog-login", usage);
+	program_keep_secrets();
 	trust_options_init(&trust);
 	while ((option = program_option(argc, argv, "u:", options)) != -1) {
 		switch (option) {
@@ -177,5 +178,5 @@ int main(int argc, char **argv)
 	if (read_credential(user, is_stdin, &c, &e) == 0)
 		(void)login(&repository, &trust, &c, &e);
 	credential_clear(&c);
-	return e.status == STATUS_USAGE ? program_usage(&e) : program_fail(&e, false);
+	return program_fail(&e, false);
 }

@@ -11,7 +11,7 @@ static const char usage[] =
 	"Removes the credentials of REGISTRY (host[:port], docker.io) from docker's config, or from the\n"
 	"credential helper that it names.\n"
 	"\n"
-	"  -v, --verbose  say more on stderr\n"
+	"  -v, --verbose  say on stderr where they were removed\n"
 	"  -h, --help     print this and exit\n"
 	"  -V, --version  print the version and exit\n";
 
@@ -32,5 +32,7 @@ int main(int argc, char **argv)
 	int rc = credential_store(repository.registry, NULL, where, sizeof where, &e);
 	if (rc == 1)
 		program_warn("no credentials for %s in %s", repository.registry, where);
+	if (rc == 0)
+		program_trace("removed from %s", where);
 	return program_fail(&e, false);
 }

@@ -59,10 +59,10 @@ static void keep_path(const struct run *r, char *path, size_t size)
 static int export_tokens(const struct run *r, struct error *e)
 {
 	const char *outer = program_env("COG_RUN_DIR"), *tokens = program_env("COG_TOKEN_DIR");
-	if (tokens && !(outer && strncmp(tokens, outer, strlen(outer)) == 0))
-		return 0;
 	if (mkdirat(r->dir.fd, "tokens", 0700))
 		return error_errno(e, "create directory tokens");
+	if (tokens && !(outer && strncmp(tokens, outer, strlen(outer)) == 0))
+		return 0;
 	export_path(r, "COG_TOKEN_DIR", "/tokens");
 	return 0;
 }
@@ -152,6 +152,7 @@ int main(int argc, char **argv)
 	bool is_recorded = false;
 	sigaction(SIGHUP, NULL, &hangup);
 	program_init("cog-run", usage);
+	program_keep_secrets();
 	while (program_option(argc, argv, "+j", options) == 'j')
 		is_recorded = true;
 	if (optind == argc)

@@ -185,5 +185,5 @@ int main(int argc, char **argv)
 	if (check_refs(&p, &e))
 		return program_usage(&e);
 	run(&p, argv[optind], selector, is_sparse_allowed, &e);
-	return e.status == STATUS_USAGE ? program_usage(&e) : program_fail(&e, true);
+	return program_fail(&e, true);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Challenges, tokens, and to whom credentials go.
+# Challenges and tokens.
 load helper
 load layout
 load access
@@ -208,7 +208,7 @@ authorizations() {
 
 @test "a token that is refused in the middle of an upload is renewed, and the chunk sent again, once" {
 	start_tokens
-	start_bearer_registry --expire-at 2
+	start_bearer_registry --expire-at PATCH:2
 	new_layout L
 	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=1
 	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 250000)"
@@ -217,6 +217,44 @@ authorizations() {
 	[ "$(requests 'select(.method == "PATCH").headers["content-range"]' | tr -d '"' | paste -sd' ')" = \
 		"0-99999 100000-199999 100000-199999 200000-249999" ]
 	[ "$(token_requests | wc -l)" -eq 2 ]
+}
+
+# refused_once METHOD: one token was refused, in a request of METHOD, and the next request is the same,
+# whole, with another token.
+refused_once() {
+	local parts='[.method, .path, .query, .contentLength, .headers["content-range"]]'
+	[ "$(requests 'select(.status == 401 and .headers.authorization).method')" = "\"$1\"" ] &&
+		[ "$(token_requests | wc -l)" -eq 2 ] &&
+		jq -se "(map(.status == 401 and .headers.authorization != null) | index(true)) as \$at |
+			(.[\$at] | $parts) == (.[\$at + 1] | $parts) and .[\$at + 1].status != 401 and
+			.[\$at + 1].bodyBytes == (.[\$at + 1].contentLength // 0)" "$REGISTRY_LOG"
+}
+
+@test "at whatever step a token is refused, it is renewed and the same request sent again, whole" {
+	local method
+	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=1
+	new_layout L
+	layer=$(random_blob L 150000)
+	config=$(add_text L '{}')
+	add_image L "$(add_manifest L "$config" "$layer")" x:1
+	for method in HEAD:2 POST:1 PATCH:1 PATCH:2 PUT:1 PUT:2; do
+		start_tokens
+		start_bearer_registry --expire-at "$method"
+		try oci-blob-upload L "$REGISTRY/a/b" "$layer" "$config"
+		[ "$status" -eq 0 ]
+		refused_once "${method%:*}"
+	done
+	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
+	start_tokens
+	start_bearer_registry --expire-at PUT:1
+	try oci-blob-upload L "$REGISTRY/a/b" "$layer"
+	[ "$status" -eq 0 ]
+	refused_once PUT
+	start_tokens
+	start_bearer_registry --blob "$layer" --blob "$config" --expire-at PUT:1
+	try oci-manifest-put L "$REGISTRY/a/b:1"
+	[ "$status" -eq 0 ]
+	refused_once PUT
 }
 
 @test "a token that is granted and does not allow the push ends as denied, not in a loop" {
@@ -311,6 +349,19 @@ authorizations() {
 	[[ $stderr != *wrong-secret* ]]
 }
 
+@test "an identity token that has expired is not allowed, and not shown" {
+	start_tokens --refresh another
+	start_bearer_registry
+	write_config "$HOME/.docker/config.json" "{\"auths\":{\"$REGISTRY\":{\"identitytoken\":\"old-secret\"}}}"
+	check
+	[ "$status" -eq 77 ]
+	has_one_line "$stderr"
+	[[ $stderr == "oci-push-check: GET http://$TOKENS/token: 401: "* ]]
+	[[ $stderr != *old-secret* ]]
+	[ "$(token_requests .method | paste -sd,)" = '"POST","GET"' ]
+	[ "$(requests 'select(.headers.authorization)')" = "" ]
+}
+
 @test "a token service that answers nonsense fails with its URL in one line" {
 	local fail
 	for fail in html empty huge unusable; do
@@ -351,141 +402,4 @@ authorizations() {
 	[ "$status" -eq 77 ]
 	[[ $stderr == *"GET http://$TOKENS/token: 401"* ]]
 	[[ $stderr != *right* ]]
-}
-
-# --- Where credentials go. What is sent to whom is read off the logs of both sides.
-
-@test "the other host of a Location gets no credentials" {
-	start_basic_registry --location other
-	know_me
-	new_layout L
-	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 100)"
-	[ "$status" -eq 0 ]
-	[ "$(requests 'select(.headers.host | startswith("localhost")) | .headers | has("authorization")')" = false ]
-	[ "$(requests 'select(.method == "POST" and .status == 202) | .headers | has("authorization")')" = true ]
-}
-
-@test "the other host of a redirect gets neither credentials nor an answer to its challenge" {
-	new_layout L
-	start_basic_registry
-	local target_log=$REGISTRY_LOG target=$REGISTRY
-	start_basic_registry --redirect-to "http://$REGISTRY"
-	know_me
-	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 100)"
-	[ "$status" -eq 77 ]
-	[[ $stderr == *"http://$target/v2/"* ]]
-	[ -s "$target_log" ]
-	[ "$(jq -c 'select(.headers.authorization)' "$target_log")" = "" ]
-}
-
-@test "a redirect of the token service to another host leaves the password behind" {
-	start_tokens
-	local target=$TOKENS_LOG
-	start_tokens --redirect-to "http://$TOKENS/token?scope=repository:a/b:pull,push"
-	start_bearer_registry
-	know_me
-	check
-	[ "$status" -eq 0 ]
-	[ "$(token_requests .authorization)" = true ]
-	[ "$(jq .authorization "$target")" = false ]
-}
-
-@test "the identity token in a POST is not sent after a redirect" {
-	start_tokens
-	local target=$TOKENS_LOG
-	start_tokens --redirect-to "http://$TOKENS/token"
-	start_bearer_registry
-	write_config "$HOME/.docker/config.json" "{\"auths\":{\"$REGISTRY\":{\"identitytoken\":\"right\"}}}"
-	check
-	[ "$status" -eq 1 ]
-	[ "$(token_requests .method)" = '"POST"' ]
-	[ ! -s "$target" ]
-}
-
-@test "a realm on plain HTTP gets nothing from a registry on HTTPS" {
-	make_certificate
-	start_tokens
-	start_registry --tls "$CERT" "$KEY" --bearer --challenge "Bearer realm=\"http://$TOKENS/token\""
-	write_config "$HOME/.docker/config.json" "$(auths "localhost:${REGISTRY#*:}" me:right)"
-	try oci-push-check --cacert "$CERT" "localhost:${REGISTRY#*:}/a/b"
-	[ "$status" -eq 1 ]
-	has_one_line "$stderr"
-	[[ $stderr == *"token service"*"http://$TOKENS/token"*"leaves https"* ]]
-	[ "$(token_requests)" = "" ]
-}
-
-@test "a Location with http:// of a registry on HTTPS is asked over HTTPS" {
-	make_certificate
-	start_registry --tls "$CERT" "$KEY" --location downgrade --basic me:right --challenge 'Basic realm=x'
-	know_me
-	new_layout L
-	try oci-blob-upload --cacert "$CERT" L "$REGISTRY/a/b" "$(random_blob L 100)"
-	[ "$status" -eq 0 ]
-	[ "$(requests 'select(.method == "CLEAR")')" = "" ]
-	[ "$(requests 'select(.method == "PUT").status')" = 201 ]
-}
-
-@test "nothing goes over plain HTTP to another machine unless --plain-http is given" {
-	# An address of the documentation, that nothing is routed to: refused before any connection.
-	local start=$SECONDS
-	mkdir -m 700 shared
-	printf http >shared/scheme.192.0.2.1:5000
-	write_config "$HOME/.docker/config.json" "$(auths 192.0.2.1:5000 me:right)"
-	COG_TOKEN_DIR=$WORLD/shared try oci-push-check 192.0.2.1:5000/a/b
-	[ "$status" -eq 1 ]
-	[[ $stderr == "oci-push-check: GET http://192.0.2.1:5000/v2/: plain HTTP to another machine is refused; --plain-http allows it" ]]
-	[ $((SECONDS - start)) -lt 5 ]
-}
-
-@test "a redirect, a Location or a realm from this machine to another in the clear is refused" {
-	start_basic_registry --redirect-to http://192.0.2.1
-	know_me
-	check
-	[ "$status" -eq 1 ]
-	[[ $stderr == *"POST http://192.0.2.1/v2/a/b/blobs/uploads/: plain HTTP to another machine is refused"* ]]
-	start_registry --bearer --challenge 'Bearer realm="http://192.0.2.1/token"'
-	check
-	[ "$status" -eq 1 ]
-	[[ $stderr == *"GET http://192.0.2.1/token: plain HTTP to another machine is refused"* ]]
-}
-
-@test "a proxy on this machine does not make another machine reachable in the clear" {
-	start_registry
-	mkdir -m 700 shared
-	printf http >shared/scheme.192.0.2.1:5000
-	http_proxy=http://$REGISTRY COG_TOKEN_DIR=$WORLD/shared try oci-push-check 192.0.2.1:5000/a/b
-	[ "$status" -eq 1 ]
-	[[ $stderr == *"plain HTTP to another machine is refused"* ]]
-	[ ! -s "$REGISTRY_LOG" ]
-}
-
-@test "with --plain-http a proxy is used as curl does, and never for this machine" {
-	start_registry
-	http_proxy=http://$REGISTRY try oci-push-check --plain-http 192.0.2.1:5000/a/b
-	[ "$(requests .headers.host | head -n 1)" = '"192.0.2.1:5000"' ]
-	start_registry
-	http_proxy=http://$NOBODY https_proxy=http://$NOBODY check
-	[ "$status" -eq 0 ]
-}
-
-@test "--plain-http speaks no TLS at all" {
-	start_basic_registry
-	know_me
-	try oci-push-check --plain-http "$REGISTRY/a/b"
-	[ "$status" -eq 0 ]
-	[ "$(requests .connection | sort -u | wc -l)" -eq 1 ]
-	COG_PUSH_PLAIN_HTTP=true try oci-push-check "$REGISTRY/a/b"
-	[ "$status" -eq 0 ]
-}
-
-@test "the trace shows neither passwords nor tokens" {
-	start_tokens --users me:right
-	start_bearer_registry
-	know_me
-	new_layout L
-	try oci-blob-upload -v L "$REGISTRY/a/b" "$(random_blob L 100)"
-	[ "$status" -eq 0 ]
-	[[ $stderr == *"> GET http://$TOKENS/token?"* ]]
-	[[ $stderr != *right* && $stderr != *"$(base64_of me:right)"* && $stderr != *eyJ* ]]
-	[[ $output != *right* && $output != *eyJ* ]]
 }

@@ -350,11 +350,60 @@ failed() {
 			try env "$variable=absent" "$program" "$@" <<<secret
 			check refused --
 		done
-		for option in --plain-http --tls-verify=false --tls-verify=true; do
+		for variable in COG_PUSH_TLS_VERIFY COG_PUSH_PLAIN_HTTP; do
+			for value in perhaps TRUE False yes 2 ' '; do
+				try env "$variable=$value" "$program" "$@" <<<secret
+				check refused "$variable: '$value' is neither true nor false"
+			done
+			for value in true false 1 0; do
+				try env "$variable=$value" "$program" "$@" <<<secret
+				check [ "$status" -eq 0 ]
+			done
+		done
+		for value in TRUE False yes ''; do
+			try "$program" "--tls-verify=$value" "$@" <<<secret
+			check refused --tls-verify
+		done
+		for option in --plain-http --tls-verify=false --tls-verify=true --tls-verify=1 --tls-verify=0; do
 			try "$program" "$option" "$@" <<<secret
 			check [ "$status" -eq 0 ]
 		done
 	done
+}
+
+@test "a TLS file that can't be read is the same line and status in every program" {
+	start_registry
+	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
+	: >locked
+	chmod 000 locked
+	for program in oci-push-check oci-blob-upload oci-manifest-put cog-login cog-push; do
+		case $program in
+		oci-manifest-put) set -- layout "$REGISTRY/a:1" ;;
+		cog-push) set -- "$DATA/docker26.tar" "$REGISTRY/a:1" ;;
+		*)
+			# shellcheck disable=SC2046
+			set -- $(operands "$program" | sed "s,absent,layout,; s,127.0.0.1:1,$REGISTRY,")
+			;;
+		esac
+		for line in "--cacert absent: No such file or directory" "--cacert locked: Permission denied" \
+			"--cert absent: No such file or directory" "--cert locked: Permission denied" \
+			"--key absent: No such file or directory" "--key locked: Permission denied"; do
+			read -r option file _ <<<"${line%%:*}"
+			case $option in
+			--cert) others="--key=$DATA/docker26.tar" ;;
+			--key) others="--cert=$DATA/docker26.tar" ;;
+			*) others= ;;
+			esac
+			try unprivileged "$program" "$option" "$file" $others "$@" <<<secret
+			check [ "$status" -eq 2 ]
+			check [ "${stderr#*: }" = "$line" ]
+			[ -z "$output" ] || check [ "$output" = "{\"event\":\"error\",\"status\":2,\"message\":\"$line\"}" ]
+		done
+		try "$program" --cert="$DATA/docker26.tar" "$@" <<<secret
+		check [ "$status" -eq 2 ]
+		check [ "${stderr#*: }" = "--cert and --key belong together" ]
+	done
+	[ ! -s "$REGISTRY_LOG" ]
 }
 
 @test "a number from the environment that is none is wrong usage and names the variable" {

@@ -9,10 +9,10 @@ setup() {
 	start_registry --basic nobody:at-all --challenge 'Basic realm="test"'
 }
 
-# chosen REPOSITORY: the user:password that is sent for it; nothing when none is.
+# chosen [REPOSITORY [COMMAND]]: the user:password that is sent for it, by COMMAND; nothing when none is.
 chosen() {
 	: >"$REGISTRY_LOG"
-	try oci-push-check "$REGISTRY/${1:-a/b}"
+	try ${2-} oci-push-check "$REGISTRY/${1:-a/b}"
 	[ "$status" -eq 77 ]
 	CHOSEN=$(sent_users | sort -u)
 }
@@ -22,6 +22,11 @@ docker_config() {
 }
 
 @test "the sources are asked in their order, and the first that knows the registry wins" {
+	write_config "$HOME/.config/containers/auth.json" "$(auths "$REGISTRY" u:podman-home)"
+	chosen
+	[ -z "$CHOSEN" ]
+	XDG_CONFIG_HOME='' chosen
+	[ "$CHOSEN" = u:podman-home ]
 	write_config "$XDG_CONFIG_HOME/containers/auth.json" "$(auths "$REGISTRY" u:podman-config)"
 	chosen
 	[ "$CHOSEN" = u:podman-config ]
@@ -125,6 +130,13 @@ docker_config() {
 	chosen
 	[ "$CHOSEN" = u:podman ]
 	[[ $stderr == *"config.json: not a regular file"* ]]
+	rmdir "$HOME/.docker/config.json"
+	docker_config "$(auths "$REGISTRY" u:docker)"
+	chmod 000 "$HOME/.docker/config.json"
+	chosen a/b unprivileged
+	[ "$CHOSEN" = u:podman ]
+	[[ $stderr == *"warning: $HOME/.docker/config.json: Permission denied; passed over"* ]]
+	rm "$HOME/.docker/config.json"
 	DOCKER_AUTH_CONFIG='{"hidden' chosen
 	[ "$CHOSEN" = u:podman ]
 	[[ $stderr == *"warning: DOCKER_AUTH_CONFIG: not understood"* ]]
@@ -157,6 +169,14 @@ docker_config() {
 	docker_config "{\"credHelpers\":{\"x.example\":\"one\"},\"credsStore\":\"two\",\"auths\":{\"$REGISTRY\":{\"auth\":\"$(base64_of u:file)\"}}}"
 	chosen
 	[ "$CHOSEN" = two:s ]
+}
+
+@test "a helper may take its time" {
+	helper slow <<<$'#!/bin/sh\nread -r key\nsleep 2\necho \'{"Username":"slow","Secret":"s"}\''
+	docker_config '{"credsStore":"slow"}'
+	chosen
+	[ "$CHOSEN" = slow:s ]
+	has_one_line "$stderr"
 }
 
 @test "a helper that knows nothing is passed over without a word" {
@@ -235,6 +255,50 @@ docker_config() {
 
 is_dead() {
 	! kill -0 "$1" 2>/dev/null || grep -q '^State:	Z' "/proc/$1/status"
+}
+
+@test "what is not understood is said once a push, not by each of its programs" {
+	start_basic_registry
+	docker_config '{"broken'
+	write_config "$XDG_CONFIG_HOME/containers/auth.json" \
+		"{\"credsStore\":\"absent\",\"auths\":{\"$REGISTRY/x\":7,\"$REGISTRY\":{\"auth\":\"$(base64_of me:right)\"}}}"
+	try cog-push "$DATA/docker26.tar" "$REGISTRY/x/y:1"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c "warning: $HOME/.docker/config.json: not understood" <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c "warning: docker-credential-absent: not in PATH" <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c "the entry for $REGISTRY/x is not understood" <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c warning: <<<"$stderr")" -eq 3 ]
+	# Another run says it again.
+	try cog-push "$DATA/docker26.tar" "$REGISTRY/x/y:1"
+	[ "$(grep -c warning: <<<"$stderr")" -eq 3 ]
+}
+
+has_no_core() { # PID
+	grep -q '^Max core file size  *0 ' "/proc/$1/limits"
+}
+
+@test "a program that holds a secret leaves no core file" {
+	start_basic_registry
+	ulimit -S -c "$(ulimit -H -c)"
+	run ! has_no_core self
+	store_helper good
+	sed -i '2i ulimit -S -c >>"$HOME/cores"' "$WORLD/helpers/docker-credential-good"
+	docker_config '{"credsStore":"good"}'
+	printf right | cog-login -u me --password-stdin "$REGISTRY"
+	oci-push-check "$REGISTRY/a/b"
+	cog-logout "$REGISTRY"
+	[ "$(paste -sd' ' "$HOME/cores")" = "0 0 0" ]
+	# Before a password is read, and with no more than the tokens of others.
+	mkfifo password digests
+	cog-login -u me --password-stdin "$REGISTRY" <password 3>&- &
+	SERVERS+=($!)
+	oci-blob-upload L "$REGISTRY/a/b" <digests >records 3>&- &
+	SERVERS+=($!)
+	exec 7>password 8>digests
+	wait_for 10 has_no_core "${SERVERS[-2]}"
+	wait_for 10 has_no_core "${SERVERS[-1]}"
+	exec 7>&- 8>&-
+	[ "$(cog-run sh -c 'ulimit -S -c')" = 0 ]
 }
 
 @test "each source is read only when the registry asks" {

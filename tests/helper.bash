@@ -49,6 +49,15 @@ try() {
 	echo "--- stderr: ${stderr:0:4000}"
 }
 
+# unprivileged COMMAND...: without the right of root to read what its modes forbid.
+unprivileged() {
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --bounding-set=-all --inh-caps=-all "$@"
+	else
+		"$@"
+	fi
+}
+
 # wait_for SECONDS CMD...: until CMD succeeds.
 wait_for() {
 	local end=$((SECONDS + $1))

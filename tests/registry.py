@@ -44,7 +44,9 @@ class Server(ThreadingHTTPServer):
             if options.client_ca:
                 self.context.load_verify_locations(options.client_ca)
                 self.context.verify_mode = ssl.CERT_REQUIRED
-        super().__init__(("127.0.0.1", options.port), Handler)
+        if ":" in options.address:
+            self.address_family = socket.AF_INET6
+        super().__init__((options.address, options.port), Handler)
 
     def finish_request(self, request, client_address):
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -65,6 +67,7 @@ class Server(ThreadingHTTPServer):
 def parse_options():
     parser = argparse.ArgumentParser()
     add = parser.add_argument
+    add("--address", default="127.0.0.1", help="another one than this needs a network of its own")
     add("--port", type=int, default=0)
     add("--port-file", required=True, help="gets the port once the server listens")
     add("--log", required=True)
@@ -74,7 +77,7 @@ def parse_options():
     add("--blob", action="append", default=[], metavar="DIGEST[@REPOSITORY]",
         help="there from the start")
     add("--location", help="shape of Location: path, relative, absolute, noscheme,"
-        " downgrade (http:// where https is meant), wrong (ftp), state (signed query), other (host)")
+        " downgrade (http:// where https is meant), port (spelled out), wrong (ftp), state (signed query), other (host)")
     add("--max-body", type=int, help="larger ones get the 413 page of a proxy, unread")
     add("--min-chunk", type=int, help="OCI-Chunk-Min-Length")
     add("--max-chunk", type=int, help="OCI-Chunk-Max-Length")
@@ -120,7 +123,7 @@ def parse_options():
     add("--own-token", action="append", default=[], help="a bearer token that is let in")
     add("--challenge", action="append", default=[], metavar="TEXT",
         help="a line of WWW-Authenticate; {scope} is that of the request, {count} one of its own")
-    add("--expire-at", type=int, metavar="N", help="the token of the Nth PATCH is no longer let in")
+    add("--expire-at", metavar="METHOD:N", help="the token of the Nth such request is no longer let in")
     add("--auth-only", metavar="METHODS", help="only these ask for credentials")
     add("--client-ca", metavar="FILE", help="clients need a certificate of this CA")
     add("--401", dest="unauthorized", action="store_true")

@@ -111,7 +111,7 @@ class Registry:
         self.uploads_made = 0
         self.connections = 0
         self.challenges = 0
-        self.patches = 0
+        self.sent = 0  # requests of the method that --expire-at names
         self.expired = None  # a token that is no longer let in
         self.unknown_manifests = 0
         if options.store:

@@ -304,10 +304,11 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             return True
         registry = self.registry
         with registry.lock:
-            if self.command == "PATCH":
-                registry.patches += 1
-            if registry.patches == self.options.expire_at and not registry.expired:
-                registry.expired = token
+            method, _, number = (self.options.expire_at or "").partition(":")
+            if self.command == method:
+                registry.sent += 1
+                if registry.sent == int(number) and not registry.expired:
+                    registry.expired = token
             if token == registry.expired:
                 return False
         try:
@@ -421,6 +422,8 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             "absolute": f"{scheme}://{host}{path}",
             "noscheme": f"{host}{path}",
             "downgrade": f"http://{host}{path}",
+            # With the port spelled out, that the client leaves out where it is the default.
+            "port": f"{scheme}://{host.partition(':')[0]}:{self.server.server_address[1]}{path}",
             "wrong": f"ftp://{host}{path}",
             "state": path,
             "other": other + path[len("/v2") :],

@@ -87,6 +87,11 @@ static void test_references(void)
 		{"Host/x", "Host", "x", "", "Host"},
 		{"a.b/c__d/e--f/g.h_i:T_1.-x", "a.b", "c__d/e--f/g.h_i", "T_1.-x", "a.b"},
 		{"host:5000", "docker.io", "library/host", "5000", "registry-1.docker.io"},
+		{"a.b:v1", "docker.io", "library/a.b", "v1", "registry-1.docker.io"},
+		{"localhost", "docker.io", "library/localhost", "", "registry-1.docker.io"},
+		{"localhost:latest", "docker.io", "library/localhost", "latest", "registry-1.docker.io"},
+		{"[fe80::1]/x", "[fe80::1]", "x", "", "[fe80::1]"},
+		{"127.0.0.1:443/x", "127.0.0.1:443", "x", "", "127.0.0.1:443"},
 	};
 	struct reference r;
 	struct error e;
@@ -99,10 +104,13 @@ static void test_references(void)
 	}
 	CHECK(reference_parse(&r, "x.y/z:t@sha256:" HEX, &e) == 0);
 	CHECK(strcmp(r.tag, "t") == 0 && strcmp(digest_hex(&r.digest), HEX) == 0);
+	CHECK(reference_parse(&r, "[::1]:5000/z@sha256:" HEX, &e) == 0);
+	CHECK(!*r.tag && strcmp(digest_hex(&r.digest), HEX) == 0);
 	static const char *const bad[] = {"", "x.y/", "x.y/Upper", "x.y/a//b", "x.y/a:", "x.y/a:.t",
 					  "x.y/-a", "x.y/a___b", "x.y/a..b", "https://x.y/a", "x.y:port/a",
 					  "x.y/a@sha256:1", ("x.y/a@md5:" HEX), HEX, "[::1/x", ".x/a",
-					  "x.y/a:b:c/../d", "x.y/a\n"};
+					  "x.y/a:b:c/../d", "x.y/a\n", "x.y:/a", "x.y:123456/a",
+					  "[::1]", "[::1]x/a", "[]/a", "x_y:5/a", "x.y/a@", "x.y/a:t@x"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		e = (struct error){0};
 		CHECK(reference_parse(&r, bad[i], &e) == -1 && e.status == STATUS_USAGE);
@@ -113,6 +121,73 @@ static void test_references(void)
 	CHECK(reference_parse(&r, longer, &e) == -1);
 	longer[400] = '\0';
 	CHECK(reference_parse(&r, longer, &e) == -1);
+}
+
+/* What the line says is what a user gets to see. */
+static void test_reference_errors(void)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{"x.y/Upper", "'Upper': a repository must be lower case"},
+		{"localhost:5000", "'localhost:5000': no repository: expected registry/repository"},
+		{"r.example.com:5000", "'r.example.com:5000': no repository: expected registry/repository"},
+		{"127.0.0.1:5000", "'127.0.0.1:5000': no repository: expected registry/repository"},
+		{"[::1]:5000", "'[::1]:5000': no repository: expected registry/repository"},
+		{"x.y/", "'x.y/': no repository: expected registry/repository"},
+		{"https://x.y/a", "'https://x.y/a': a reference has no scheme: write x.y/a"},
+		{"x.y:port/a", "'x.y:port': not a registry: expected host[:port]"},
+		{"x.y/a:.t", "'.t': not a tag"},
+		{"x.y/a@sha256:1", "'sha256:1': not a sha256 digest"},
+		{HEX, "'" HEX "': an image ID is not a name"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct reference r;
+		struct error e = {0};
+		CHECK(reference_parse(&r, cases[i].text, &e) == -1);
+		if (strcmp(e.text, cases[i].says) == 0)
+			continue;
+		fprintf(stderr, "%s: %s\n", cases[i].text, e.text);
+		failures++;
+	}
+}
+
+static void test_registries(void)
+{
+	static const struct {
+		const char *text, *registry;
+	} good[] = {
+		{"docker.io", "docker.io"},
+		{"index.docker.io", "docker.io"},
+		{"registry-1.docker.io", "docker.io"},
+		{"https://index.docker.io/v1/", "docker.io"},
+		{"localhost", "localhost"},
+		{"localhost:5000", "localhost:5000"},
+		{"r.example.com:443", "r.example.com:443"},
+		{"http://r.example.com:5000/", "r.example.com:5000"},
+		{"https://r.example.com/v2/a", "r.example.com"},
+		{"[::1]:5000", "[::1]:5000"},
+		{"[fe80::1]", "[fe80::1]"},
+		{"Host-1", "Host-1"},
+	};
+	static const char *const bad[] = {"", "a/b", "r.example.com/", "https://", "https:///x", "a b",
+					  "a_b", "-a", ".a", "a:", "a:b", "a:123456", "[::1", "[]",
+					  "[::1]5", "user@host", "a\n"};
+	struct reference r;
+	struct error e;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		CHECK(reference_parse_registry(&r, good[i].text, &e) == 0);
+		CHECK(strcmp(r.registry, good[i].registry) == 0);
+		CHECK(!*r.repository && !*r.tag && !digest_is_set(&r.digest));
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		e = (struct error){0};
+		CHECK(reference_parse_registry(&r, bad[i], &e) == -1 && e.status == STATUS_USAGE && *e.text);
+	}
+	char longer[600];
+	memset(longer, 'a', sizeof longer);
+	longer[sizeof longer - 1] = '\0';
+	CHECK(reference_parse_registry(&r, longer, &e) == -1);
 }
 
 static void test_names(void)
@@ -169,6 +244,8 @@ int main(void)
 	test_error_is_cut();
 	test_digest();
 	test_references();
+	test_reference_errors();
+	test_registries();
 	test_names();
 	test_manifests();
 	return failures != 0;
