@@ -253,15 +253,14 @@ static void after_one_body(struct upload *u, const struct upload_answer *put)
 static void after_chunks(struct upload *u, const struct upload_answer *put)
 {
 	bool is_first = u->bad_commits <= 1;
-	if (put->status && put->class == ANSWER_UNKNOWN)
-		restart(u, put);
-	else if (put->status && u->learnt.is_range_frozen && u->plan.shape == PLAN_CHUNKS)
+	bool is_gone = put->status && put->class == ANSWER_UNKNOWN;
+	if (put->status && !is_gone && u->learnt.is_range_frozen && u->plan.shape == PLAN_CHUNKS)
 		change_shape(u, PLAN_LAST_IN_PUT);
 	else if (!put->status || (is_first && is_lost(put)))
 		try_later(u, UPLOAD_STATUS, put);
 	else if (is_first && put->class == ANSWER_BAD_RANGE)
 		u->next = UPLOAD_STATUS;
-	else if (is_lost(put) || (is_first && u->is_resumed))
+	else if (is_gone || is_lost(put) || (is_first && u->is_resumed))
 		restart(u, put);
 	else
 		change_shape(u, u->plan.shape == PLAN_CHUNKS ? PLAN_LAST_IN_PUT : PLAN_CHUNKS);
