@@ -3,7 +3,7 @@
 load helper
 
 saved() {
-	/usr/bin/env python3 "$ROOT/tests/saved.py" "$1" >t.tar
+	"$PYTHON" -S -m saved "$1" >t.tar
 }
 
 # is_like_converted TAR [OPTION...]: the records are about the images that a conversion gives.
