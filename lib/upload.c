@@ -263,7 +263,9 @@ static void after_chunks(struct upload *u, const struct upload_answer *put)
 	else if (is_gone || is_lost(put) || (is_first && u->is_resumed))
 		restart(u, put);
 	else
-		change_shape(u, u->plan.shape == PLAN_CHUNKS ? PLAN_LAST_IN_PUT : PLAN_CHUNKS);
+		change_shape(u, u->plan.shape != PLAN_CHUNKS ? PLAN_CHUNKS
+				: u->size > u->plan.chunk    ? PLAN_LAST_IN_PUT
+							     : PLAN_ONE_BODY);
 }
 
 static void on_ask(struct upload *u, const struct upload_answer *a)

@@ -390,11 +390,11 @@ failed() {
 			"--key absent: No such file or directory" "--key locked: Permission denied"; do
 			read -r option file _ <<<"${line%%:*}"
 			case $option in
-			--cert) others="--key=$DATA/docker26.tar" ;;
-			--key) others="--cert=$DATA/docker26.tar" ;;
-			*) others= ;;
+			--cert) others=("--key=$DATA/docker26.tar") ;;
+			--key) others=("--cert=$DATA/docker26.tar") ;;
+			*) others=() ;;
 			esac
-			try unprivileged "$program" "$option" "$file" $others "$@" <<<secret
+			try unprivileged "$program" "$option" "$file" "${others[@]}" "$@" <<<secret
 			check [ "$status" -eq 2 ]
 			check [ "${stderr#*: }" = "$line" ]
 			[ -z "$output" ] || check [ "$output" = "{\"event\":\"error\",\"status\":2,\"message\":\"$line\"}" ]
