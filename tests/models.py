@@ -316,9 +316,11 @@ class Gitea(Model):
             text = "Stream uploads after first write are not allowed"
             raise Refused(400, "BLOB_UPLOAD_INVALID", text)
 
-    def add(self, h, upload):
-        if upload.dead:
+    def check(self, h, upload):
+        if upload.dead and h.command in ("PATCH", "PUT"):
             raise Refused(500, "UNKNOWN", "offset mismatch between file and state")
+
+    def add(self, h, upload):
         try:
             super().add(h, upload)
         except Ended:
