@@ -153,6 +153,8 @@ ctrl_c_at() {
 	local point
 	TMUX_TMPDIR=$(mktemp -d /tmp/tmux.XXXXXX)
 	export TMUX_TMPDIR SHELL=/bin/sh TERM=${TERM:-xterm}
+	# One that is about to end with its last session would refuse the next.
+	tmux -L session -f /dev/null start-server \; set-option -s exit-empty off
 	for point in $(seq 10); do
 		ctrl_c_at "$point"
 		[ "$status" -eq 130 ]
