@@ -494,8 +494,7 @@ void upload_answered(struct upload *u, const struct upload_answer *a)
 	case UPLOAD_COMMIT:
 		on_commit(u, a);
 		break;
-	case UPLOAD_DONE:
-	case UPLOAD_FAILED:
+	default:
 		break;
 	}
 }
