@@ -17,10 +17,12 @@ MIB = 1 << 20
 
 class V2(Model):
     """distribution 2.8 (registry:2, Harbor, most appliances). Location is absolute and its `_state`
-    holds an offset. Every request with a session, GET and DELETE included, first compares it with
-    what is stored: where they differ the answer is 404 BLOB_UPLOAD_INVALID and the session is
-    deleted. A cut body keeps the bytes that came, so the next request ends the session. PATCH does
-    not look at Content-Range. A PUT adds its body; another digest deletes the session."""
+    holds an offset. Every request with a session, GET and DELETE included, first compares it with what
+    is stored: where they differ the answer is 404 BLOB_UPLOAD_INVALID and the session is deleted. A cut
+    body keeps the bytes that came, so the next request ends the session. PATCH does not look at
+    Content-Range. A PUT adds its body; another digest deletes the session. (In a plain folder the real
+    one keeps the session after a stale `_state`, for whoever has the right one; after a cut body nobody
+    has.)"""
 
     location = "absolute"
     drains = True
@@ -58,10 +60,11 @@ class V2(Model):
 
 
 class V3(V2):
-    """distribution 3. As 2.8, but GET does not look at `_state` and answers 204 with Location and
-    Range as they are: after a cut PATCH, of which the bytes are kept, the upload goes on at any byte. A stale `_state`
-    gets PATCH, PUT and DELETE a 416 without Location and Range, and the session stays. Content-Range is
-    checked: a wrong offset is 416, a length other than that of the body 400 SIZE_INVALID."""
+    """distribution 3. As 2.8, but GET does not look at `_state` and answers 204 with Location and Range
+    as they are: after a cut PATCH, of which the bytes are kept, the upload goes on at any byte. A stale
+    `_state` gets PATCH, PUT and DELETE a 416 without Location and Range, and the session stays.
+    Content-Range is checked: a wrong offset is 416, a length other than that of the body 400
+    SIZE_INVALID."""
 
     def check(self, h, upload):
         if h.command != "GET" and self.offset(h, upload) != upload.size:
@@ -83,12 +86,13 @@ class V3(V2):
 
 class Serverless(Model):
     """cloudflare/serverless-registry, on R2. Location is relative; its `_stateHash` changes with every
-    PATCH, and a stale one or a wrong offset gets a 416 with Location and Range as they are. GET needs only the id. Parts are
-    equal and of --part-min (5 MiB) at least, only the last is smaller: other sizes get a 416 that repeats Location
-    and Range of the client, except ever smaller parts, which get 202 each and a 500 at PUT for good. A part of
-    one byte with Content-Range is 416. An unknown id is 500, of GET 404. A cut PATCH leaves nothing and the old
-    Location stays valid; one that ends late, after others, moves the session back. PUT ignores a body after parts; repeated
-    it is 500, as after a failure. Errors come before the body is read, then a reset without Connection: close."""
+    PATCH, and a stale one or a wrong offset gets a 416 with Location and Range as they are. GET needs
+    only the id. Parts are equal and of --part-min (5 MiB) at least, only the last is smaller: other
+    sizes get a 416 that repeats Location and Range of the client, except ever smaller parts, which get
+    202 each and a 500 at PUT for good. A part of one byte with Content-Range is 416. An unknown id is
+    500, of GET 404. A cut PATCH leaves nothing and the old Location stays valid; one that ends late,
+    after others, moves the session back. PUT ignores a body after parts; repeated it is 500, as after a
+    failure. Errors come before the body is read, then a reset without Connection: close."""
 
     MOST_PARTS = 10000
     needs_media_type = True
@@ -183,10 +187,11 @@ class Serverless(Model):
 
 
 class Ecr(Model):
-    """Amazon ECR. PATCH answers 201, and Range stays at the end of the first part though all are stored. A
-    part that is smaller than --part-min (5 MiB) must be the last: the next body is 400 BLOB_UPLOAD_INVALID. After several PATCHes
-    an empty PUT is 500, a PUT with the last part is right. A wrong offset is 416 BLOB_UPLOAD_INVALID
-    without a word on the right one. A cut PATCH leaves nothing, the session stays."""
+    """Amazon ECR. PATCH answers 201, and Range stays at the end of the first part though all are
+    stored. A part that is smaller than --part-min (5 MiB) must be the last: the next body is 400
+    BLOB_UPLOAD_INVALID. After several PATCHes an empty PUT is 500, a PUT with the last part is right. A
+    wrong offset is 416 BLOB_UPLOAD_INVALID without a word on the right one. A cut PATCH leaves nothing,
+    the session stays."""
 
     def range(self, h, upload):
         return {"Range": f"0-{upload.parts[0] - 1 if upload.parts else 0}"}
@@ -248,8 +253,9 @@ class Google(Model):
 class Quay(Model):
     """Quay. Range is `bytes=0--1` of POST, `0-N` of PATCH, `bytes=0-COUNT`, one too high and without
     Location, of GET, and `0-COUNT`, one too high, with a 416. A chunk that begins at an offset above 0
-    and below the end has what is there skipped; beyond the end it is 416. One that begins at 0 is appended, which shows in the digest
-    only. A PUT that fails ends the session. A cut PATCH leaves nothing."""
+    and below the end has what is there skipped; beyond the end it is 416. One that begins at 0 is
+    appended, which shows in the digest only. A PUT that fails ends the session. A cut PATCH leaves
+    nothing."""
 
     location = "absolute"
 
@@ -292,9 +298,10 @@ class Quay(Model):
 
 class Gitea(Model):
     """Gitea and Forgejo. A second PATCH without Content-Range is 400; one that begins elsewhere than at
-    the end is 416 without Range. A cut PATCH leaves its bytes in a file of which the session knows nothing: all
-    that follow are 500. PUT adds its body without a look at Content-Range; one that fails leaves the
-    session. No Range on PATCH as of 1.24.1, or 0--1 where empty as of 1.24.0 (--range minus)."""
+    the end is 416 without Range. A cut PATCH leaves its bytes in a file of which the session knows
+    nothing: all that follow are 500. PUT adds its body without a look at Content-Range; one that fails
+    leaves the session. No Range on PATCH as of 1.24.1, or 0--1 where empty as of 1.24.0 (--range
+    minus)."""
 
     drains = True
 
@@ -358,8 +365,8 @@ class Zot(Model):
 
 class Acr(Model):
     """Azure's registry. A body without Content-Length is 400 CONTENT_LENGTH_INVALID, and so is `bytes `
-    in Content-Range (400). --max-body is where a proxy has its 413. The query of Location has to
-    come back. A cut PATCH leaves nothing."""
+    in Content-Range (400). --max-body is where a proxy has its 413. The query of Location has to come
+    back. A cut PATCH leaves nothing."""
 
     no_length = (400, "CONTENT_LENGTH_INVALID")
 

@@ -77,7 +77,8 @@ def parse_options():
     add("--blob", action="append", default=[], metavar="DIGEST[@REPOSITORY]",
         help="there from the start")
     add("--location", help="shape of Location: path, relative, absolute, noscheme,"
-        " downgrade (http:// where https is meant), port (spelled out), wrong (ftp), state (signed query), other (host)")
+        " downgrade (http:// where https is meant), port (spelled out), wrong (ftp),"
+        " state (signed query), other (host)")
     add("--max-body", type=int, help="larger ones get the 413 page of a proxy, unread")
     add("--min-chunk", type=int, help="OCI-Chunk-Min-Length")
     add("--max-chunk", type=int, help="OCI-Chunk-Max-Length")

@@ -37,7 +37,7 @@ class Upload:
         self.parts = []  # sizes of the bodies of PATCHes
         self.dead = False  # no PUT of it can succeed any more
         self.overlapped = False
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.path = os.path.join(store, "upload-" + name) if store else None
         self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600) if store else -1
 
@@ -53,8 +53,9 @@ class Upload:
                 self.size = at + len(block)
 
     def keep(self, at, block):
-        if self.file >= 0:
-            os.pwrite(self.file, block, at)
+        with self.lock:
+            if self.file >= 0:
+                os.pwrite(self.file, block, at)
 
     def take(self, draft):
         """Puts what DRAFT gathered in the place of what is there."""
@@ -70,11 +71,12 @@ class Upload:
 
     def close(self, digest=None):
         """Ends the session. The bytes stay as those of DIGEST, if given."""
-        if self.file < 0:
-            return
-        os.ftruncate(self.file, self.size)
-        os.close(self.file)
-        self.file = -1
+        with self.lock:
+            if self.file < 0:
+                return
+            os.ftruncate(self.file, self.size)
+            os.close(self.file)
+            self.file = -1
         if digest:
             os.rename(self.path, os.path.join(os.path.dirname(self.path), digest.split(":")[1]))
         else:
