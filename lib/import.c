@@ -216,6 +216,7 @@ int import_list(const struct import *i, struct error *e)
 {
 	struct run r = {.import = i};
 	members_init(&r.members, i->layout);
+	r.members.is_silent = true;
 	struct tarball *tarball = tarball_new(i->fd, e);
 	int rc = tarball ? scan(&r, tarball, true, e) : -1;
 	tarball_free(tarball);

@@ -199,7 +199,7 @@ int member_store(struct members *t, struct member *m, struct tarball *tarball, c
 		bytes += (int64_t)len;
 		rc = program_is_interrupted() ? program_interrupted(e)
 					      : compressor_write(s.compressor, data, len, e);
-		if (rc == 0)
+		if (rc == 0 && !t->is_silent)
 			rc = tell(m, bytes, &last_ms, e);
 		if (rc == 0 && (more = tarball_read(tarball, &data, &len, e)) < 0)
 			rc = -1;

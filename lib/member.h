@@ -33,6 +33,7 @@ struct members {
 	size_t count, capacity;
 	size_t text_bytes; /* of all paths and targets */
 	bool is_sorted;
+	bool is_silent; /* nothing is converted: no records about it */
 	struct layout *layout; /* borrowed */
 };
 
@@ -59,7 +60,7 @@ struct member *members_look(struct members *t, const char *path);
 struct member *members_blob(struct members *t, const struct digest *d);
 
 /* Stores the current file of TARBALL as a temporary blob. LEN bytes of it were read already: FIRST.
- * Writes `convert` records while it takes long. */
+ * Writes `convert` records while it takes long, unless T is silent. */
 int member_store(struct members *t, struct member *m, struct tarball *tarball, const void *first,
 		 size_t len, struct error *e);
 

@@ -76,6 +76,16 @@ is_like_converted() {
 	done
 }
 
+@test "a tar that comes slowly is listed in the same records" {
+	oci-tar-images "$DATA/docker26.tar" >expected
+	# A stop in the JSON of a manifest, longer than a conversion is silent for.
+	{
+		head -c 4196 "$DATA/docker26.tar"
+		sleep 0.4
+		tail -c +4197 "$DATA/docker26.tar"
+	} | oci-tar-images /dev/stdin | diff expected -
+}
+
 @test "the bytes of layers are passed over, however large they are" {
 	saved layer_of_a_terabyte
 	try timeout 20 oci-tar-images t.tar
