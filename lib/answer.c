@@ -148,11 +148,12 @@ static const char *meaning(const struct http_response *a)
 	}
 }
 
-static enum status status_of(int status)
+static enum status status_of(const struct http_response *a)
 {
-	if (status == 401 || status == 403)
+	enum answer_class class = answer_class(a);
+	if (class == ANSWER_DENIED)
 		return STATUS_DENIED;
-	return status == 408 || status == 429 || status >= 500 ? STATUS_TEMPORARY : STATUS_FAILED;
+	return class == ANSWER_BUSY || a->status >= 500 ? STATUS_TEMPORARY : STATUS_FAILED;
 }
 
 int answer_refused(const char *method, const struct http_response *a, struct error *e)
@@ -162,7 +163,7 @@ int answer_refused(const char *method, const struct http_response *a, struct err
 		return answer_failed(method, a, "not a registry", e);
 	describe_body(a, detail);
 	location_plain(a->url, plain);
-	return error_set(e, status_of(a->status), "%s %.200s: %d: %s%s%s%s", method, plain,
+	return error_set(e, status_of(a), "%s %.200s: %d: %s%s%s%s", method, plain,
 			 a->status, meaning(a), *detail ? " (" : "", detail, *detail ? ")" : "");
 }
 

@@ -33,8 +33,8 @@ enum answer_class answer_class(const struct http_response *a);
  * there are ("0-N", "bytes=0-N"; "0-0" and "0--1" for none). -1 when it says nothing. */
 int64_t answer_range(const struct http_response *a);
 
-/* E: "METHOD URL: status: what the body says". STATUS_DENIED for 401 and 403, STATUS_TEMPORARY for
- * 408, 429 and 5xx, else STATUS_FAILED. Returns -1. */
+/* E: "METHOD URL: status: what the body says". STATUS_DENIED for ANSWER_DENIED, STATUS_TEMPORARY for
+ * ANSWER_BUSY and the rest of 5xx, else STATUS_FAILED. Returns -1. */
 int answer_refused(const char *method, const struct http_response *a, struct error *e);
 
 /* E: "METHOD URL: WHY (answered STATUS ...)". STATUS_FAILED. Returns -1. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "retry.h"
 
-#include "answer.h"
 #include "clock.h"
 #include "program.h"
 
@@ -58,30 +57,4 @@ int retry_wait(const struct event_retry *r, struct error *e)
 		    r->digest ? ": " : "", r->reason, (double)r->delay_ms / 1000, (int)r->attempt,
 		    (int)r->max_attempts);
 	return wait_ms(r->delay_ms, e);
-}
-
-int retry_request(const struct retry_policy *p, int64_t *attempt,
-		  const struct http_response *response, struct error *e)
-{
-	bool has_answer = response->status != 0;
-	if (has_answer ? answer_class(response) != ANSWER_BUSY : e->status != STATUS_TEMPORARY)
-		return 0;
-	if (*attempt >= p->tries || e->status == STATUS_INTERRUPTED)
-		return 0;
-	++*attempt;
-	struct event_retry r = {
-		.attempt = *attempt,
-		.max_attempts = p->tries,
-		.delay_ms = retry_delay(p, *attempt, response->retry_after_ms,
-					(uint32_t)clock_now_ms()),
-		.reason = e->text,
-		.http_status = response->status,
-	};
-	struct error failure = *e;
-	if (retry_wait(&r, &failure)) {
-		*e = failure;
-		return -1;
-	}
-	*e = (struct error){0};
-	return 1;
 }

@@ -5,7 +5,6 @@
 
 #include "error.h"
 #include "event.h"
-#include "response.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,11 +29,5 @@ int64_t retry_delay(const struct retry_policy *p, int64_t attempt, int64_t retry
 /* Writes the `retry` record and the line on stderr, then waits. Returns 0, or -1 with
  * STATUS_INTERRUPTED, or because stdout takes no more. */
 int retry_wait(const struct event_retry *r, struct error *e);
-
-/* For a single request: after a failure E with the HTTP status STATUS (0: no answer) decides
- * whether to try again: then says so, waits, clears E and returns 1. 0 when E stands: it is not
- * temporary, or the tries are used up. -1 as retry_wait(). ATTEMPT counts from 0 and is raised. */
-int retry_request(const struct retry_policy *p, int64_t *attempt,
-		  const struct http_response *response, struct error *e);
 
 #endif

@@ -111,15 +111,6 @@ static void find_session(struct transfer *t)
 	}
 }
 
-static void find_mount(struct transfer *t)
-{
-	const char *named = t->options->mount_from;
-	if (named && strcmp(named, t->registry->repository.repository) != 0)
-		snprintf(t->mount_from, sizeof t->mount_from, "%s", named);
-	else if (!pushed_find(&t->registry->repository, t->blob->digest, t->mount_from))
-		t->mount_from[0] = '\0';
-}
-
 static int send_body(struct transfer *t, const struct upload_step *step, struct error *e)
 {
 	struct http_body body = {.size = step->size, .read = read_body, .context = t};
@@ -212,7 +203,7 @@ static int wait_before(struct transfer *t, const struct upload_step *step, int h
 		.reason = t->failure.text,
 		.http_status = http_status,
 	};
-	return step->delay_ms || u->failures ? retry_wait(&r, e) : 0;
+	return retry_wait(&r, e);
 }
 
 /* Keeps what is worth to be kept when this process ends here. */
@@ -281,7 +272,8 @@ static int run(struct transfer *t, struct error *e)
 			return -1;
 	}
 	find_session(t);
-	find_mount(t);
+	if (!pushed_find(&t->registry->repository, t->blob->digest, t->mount_from))
+		t->mount_from[0] = '\0';
 	while (u->next != UPLOAD_DONE && u->next != UPLOAD_FAILED)
 		if (step_on(t, e))
 			return -1;

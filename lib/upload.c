@@ -449,7 +449,7 @@ static void on_commit(struct upload *u, const struct upload_answer *a)
 	u->has_committed = true;
 	if (is_answered && a->class == ANSWER_OK) {
 		succeed(u, "uploaded");
-	} else if (is_stale(u, a) && a->status != 416) {
+	} else if (is_stale(u, a)) {
 		leave_session(u, UPLOAD_ASK);
 	} else if (is_answered && a->class == ANSWER_DENIED) {
 		fail(u);
