@@ -98,11 +98,22 @@ int64_t answer_range(const struct http_response *a)
 	return last ? last + 1 : 0;
 }
 
+/* nginx and its kin ask for a client certificate, take whatever comes, and refuse it with a page. */
+static const char *certificate_hint(const struct http_response *a)
+{
+	bool is_about_it = (a->status == 400 || a->status == 495 || a->status == 496) &&
+			   answer_is_html(a) && body_says(a, "SSL certificate");
+	if (!is_about_it)
+		return NULL;
+	return body_says(a, "No required") ? "it wants a client certificate: --cert and --key"
+						   : "it refuses the client certificate";
+}
+
 static void describe_body(const struct http_response *a, char detail[DETAIL_SIZE])
 {
 	detail[0] = '\0';
 	if (answer_is_html(a)) {
-		snprintf(detail, DETAIL_SIZE, "an HTML page");
+		snprintf(detail, DETAIL_SIZE, "%s", certificate_hint(a) ? "" : "an HTML page");
 		return;
 	}
 	if (!a->body.len || read_json(a, detail))
@@ -110,18 +121,6 @@ static void describe_body(const struct http_response *a, char detail[DETAIL_SIZE
 	const char *text = a->body.data + strspn(a->body.data, " \t\r\n");
 	size_t len = strcspn(text, "\r\n");
 	snprintf(detail, DETAIL_SIZE, "%.*s", len < 170 ? (int)len : 170, text);
-}
-
-/* nginx and its kin ask for a client certificate, take whatever comes, and refuse it with a page. */
-static const char *certificate_hint(const struct http_response *a)
-{
-	bool is_about_it = (a->status == 400 || a->status == 495 || a->status == 496) &&
-			   answer_is_html(a) && a->body.len &&
-			   strstr(a->body.data, "SSL certificate");
-	if (!is_about_it)
-		return NULL;
-	return strstr(a->body.data, "No required") ? "it wants a client certificate: --cert and --key"
-						   : "it refuses the client certificate";
 }
 
 static const char *meaning(const struct http_response *a)

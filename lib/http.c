@@ -42,8 +42,9 @@ struct http {
 	char why[CURL_ERROR_SIZE];
 	int64_t stall_ms;
 	struct transfer *transfer; /* NULL between requests */
-	bool is_suspect; /* the last answer may have come before the body was read: servers that
-			  * do so close the connection, not all say it */
+	char suspect[LOCATION_SIZE]; /* of this host the last answer may have come before the body was
+				      * read: servers that do so close the connection, not all say
+				      * it; "" for none */
 };
 
 /* One hop of a request. */
@@ -348,7 +349,7 @@ static void set_transport(struct http *h, const char *url)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->why);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cog-push/" VERSION);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, h->is_suspect ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, location_same_host(h->suspect, url) ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, h);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -441,7 +442,10 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	h->transfer = &t;
 	rc = finish(h, &t, curl_easy_perform(h->easy));
 	h->transfer = NULL;
-	h->is_suspect = q->body && r->status >= 300;
+	if (q->body && r->status >= 300)
+		memcpy(h->suspect, r->url, sizeof h->suspect);
+	else if (location_same_host(h->suspect, r->url))
+		h->suspect[0] = '\0';
 	r->sent_bytes = t.offset;
 	if (rc == 0)
 		trace(q, r);
