@@ -81,6 +81,17 @@ left_in_tmp() {
 	[ "$(grep -c exists <<<"$stderr")" -eq 5 ]
 }
 
+@test "the name of a file may begin like anything" {
+	start_registry
+	local name
+	for name in ref reference.tar -tar; do
+		cp "$DATA/docker20.tar" "./$name"
+		try cog-push -- "$name" "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	done
+}
+
 @test "an image of docker is saved by its ID and pushed under its name" {
 	start_registry
 	fake_engine docker
@@ -320,6 +331,45 @@ has_blob_put() {
 		has_one_line "$stderr"
 		[[ $stderr == "cog-push: "*"(try 'cog-push --help')" ]]
 	done
+}
+
+@test "a registry without a repository is wrong usage: it is not taken for a name of Docker Hub" {
+	local ref
+	for ref in localhost:5000 127.0.0.1:5000 r.example.com:5000 '[::1]:5000'; do
+		try cog-push "$DATA/docker20.tar" "$ref"
+		[ "$status" -eq 2 ]
+		has_one_line "$stderr"
+		[[ $stderr == *": no repository: expected registry/repository"* ]]
+	done
+}
+
+@test "DOCKER_AUTH_CONFIG is in the environment of docker alone, whatever else is run" {
+	start_registry --basic me:hidden --challenge 'Basic realm="x"'
+	local auth="{\"auths\":{\"$REGISTRY\":{\"username\":\"me\",\"password\":\"hidden\"}}}" name
+	fake_engine docker
+	fake_engine podman
+	sed -i '2i env >>"$WORLD/env.${0##*/}"' engines/docker engines/podman
+	for name in jq xargs tee sh awk sed grep dirname df mkfifo; do
+		# shellcheck disable=SC2016
+		printf '#!/bin/sh\nenv >>"$WORLD/env.%s"\nexec %s "$@"\n' "$name" "$(type -P "$name")" \
+			>"engines/$name"
+		chmod +x "engines/$name"
+	done
+	for name in docker podman; do
+		DOCKER_AUTH_CONFIG=$auth try cog-push --engine "$name" some:image "$REGISTRY/a/b:$name"
+		[ "$status" -eq 0 ]
+	done
+	DOCKER_AUTH_CONFIG=$auth try cog-push --bad-option
+	[ "$status" -eq 2 ]
+	grep -q hidden env.docker
+	rm env.docker
+	grep -l PATH= env.* >seen
+	grep -q podman seen
+	grep -q jq seen
+	grep -q xargs seen
+	try grep -H hidden env.*
+	[ "$status" -eq 1 ]
+	[ -z "$(left_in_tmp)" ]
 }
 
 @test "a bad value in the environment is wrong usage that names the variable, before all else" {
