@@ -7,7 +7,7 @@
 start_tokens() {
 	TOKENS_LOG=$WORLD/tokens.$RANDOM
 	local port_file=$WORLD/tokens-port.$RANDOM
-	"$PYTHON" -S -m tokens --port-file "$port_file" --log "$TOKENS_LOG" \
+	"${INSIDE[@]}" "$PYTHON" -S -m tokens --port-file "$port_file" --log "$TOKENS_LOG" \
 		"$@" 3>&- &
 	SERVERS+=($!)
 	wait_for 10 test -s "$port_file" || return 1
@@ -95,4 +95,39 @@ sent_users() {
 		printf '%s' "$value" | base64 -d
 		echo
 	done
+}
+
+# start_tunnel BACKEND: a proxy on PROXY that takes CONNECT to any host for BACKEND; TUNNEL_LOG has what
+# it was sent before.
+start_tunnel() {
+	TUNNEL_LOG=$WORLD/tunnel.log
+	"${INSIDE[@]}" "$PYTHON" - "$WORLD/tunnel-port" "$1" "$TUNNEL_LOG" <<-'END' 3>&- &
+		import os, socket, sys, threading
+		host, port = sys.argv[2].split(":")
+		def pump(source, target):
+		    try:
+		        while data := source.recv(20000):
+		            target.sendall(data)
+		        target.shutdown(socket.SHUT_WR)
+		    except OSError:
+		        pass
+		server = socket.create_server(("127.0.0.1", 0))
+		with open(sys.argv[1] + ".tmp", "w") as file:
+		    file.write(str(server.getsockname()[1]))
+		os.rename(sys.argv[1] + ".tmp", sys.argv[1])
+		while True:
+		    near, _ = server.accept()
+		    head = b""
+		    while not head.endswith(b"\r\n\r\n"):
+		        head += near.recv(1)
+		    with open(sys.argv[3], "ab") as file:
+		        file.write(head)
+		    near.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+		    far = socket.create_connection((host, int(port)))
+		    threading.Thread(target=pump, args=(near, far), daemon=True).start()
+		    threading.Thread(target=pump, args=(far, near), daemon=True).start()
+	END
+	SERVERS+=($!)
+	wait_for 10 test -s "$WORLD/tunnel-port"
+	PROXY=127.0.0.1:$(cat "$WORLD/tunnel-port")
 }

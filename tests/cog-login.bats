@@ -201,6 +201,59 @@ os.execvp(sys.argv[1], sys.argv[1:])' cog-login -u me --password-stdin "$REGISTR
 	[ "$(stat -c %i "$CONFIG")" = "$before" ]
 }
 
+@test "cog-logout -v says where the credentials were removed" {
+	write_config "$CONFIG" "$(auths h.example u:p)"
+	try cog-logout -v h.example
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$stderr" = "cog-logout: removed from $CONFIG" ]
+	store_helper good
+	mkdir -p store
+	write_config "$CONFIG" '{"credsStore":"good","auths":{"h.example":{}}}'
+	docker-credential-good store <<<'{"ServerURL":"h.example","Username":"u","Secret":"s"}'
+	try cog-logout -v h.example
+	[ "$stderr" = "cog-logout: removed from docker-credential-good" ]
+	# The helper knows nothing, the file does.
+	write_config "$CONFIG" "{\"credsStore\":\"good\",\"auths\":{\"h.example\":{\"auth\":\"$(base64_of u:p)\"}}}"
+	try cog-logout -v h.example
+	[ "$stderr" = "cog-logout: removed from $CONFIG" ]
+	[ "$(jq -c .auths "$CONFIG")" = "{}" ]
+	try cog-logout -v h.example
+	[ "$stderr" = "cog-logout: warning: no credentials for h.example in docker-credential-good" ]
+}
+
+@test "a config that can't be written stays as it was, whole" {
+	start_basic_registry
+	write_config "$CONFIG" "$(auths x.example u:p)"
+	cp "$CONFIG" before
+	# The file grows too large, as on a full disk.
+	printf 'right\n' >password
+	run -1 bash -c 'trap "" XFSZ; ulimit -f 0; cog-login -u me --password-stdin "$0" <password 2>&1 | cat; exit "${PIPESTATUS[0]}"' "$REGISTRY"
+	echo "$output"
+	[[ $output == "cog-login: write $CONFIG"*": File too large" ]]
+	cmp before "$CONFIG"
+	[ "$(ls -A "$HOME/.docker")" = config.json ]
+	run -1 bash -c 'trap "" XFSZ; ulimit -f 0; cog-logout x.example 2>&1 | cat; exit "${PIPESTATUS[0]}"'
+	cmp before "$CONFIG"
+	# A reader never sees half of it: the file is another one afterwards.
+	inode=$(stat -c %i "$CONFIG")
+	login me right
+	[ "$status" -eq 0 ]
+	[ "$(stat -c %i "$CONFIG")" != "$inode" ]
+}
+
+@test "a config that can't be read is named and not replaced" {
+	start_basic_registry
+	write_config "$CONFIG" "$(auths x.example u:p)"
+	cp "$CONFIG" before
+	chmod 000 "$CONFIG"
+	try unprivileged cog-login -u me --password-stdin "$REGISTRY" <<<right
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-login: $CONFIG: Permission denied" ]
+	chmod 600 "$CONFIG"
+	cmp before "$CONFIG"
+}
+
 @test "a password of several lines is stored whole; one end of line is not part of it" {
 	local key=$'{\n "private_key": "a\\nb"\n}'
 	start_registry --basic "_json_key:$key" --challenge 'Basic realm="x"'

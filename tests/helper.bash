@@ -24,7 +24,7 @@ own_world() {
 	unset COG_RUN_DIR COG_REPORT_FD ${!COG_PUSH_*}
 	export COG_PUSH_RETRY_DELAY_MS=10
 	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY no_proxy NO_PROXY all_proxy ALL_PROXY
-	SERVERS=()
+	SERVERS=() INSIDE=()
 }
 
 setup() {
@@ -73,7 +73,7 @@ wait_for() {
 start_registry() {
 	REGISTRY_LOG=$WORLD/requests.$RANDOM
 	local port_file=$WORLD/port.$RANDOM
-	"$PYTHON" -S -m registry --port-file "$port_file" \
+	"${INSIDE[@]}" "$PYTHON" -S -m registry --port-file "$port_file" \
 		--log "$REGISTRY_LOG" "$@" 3>&- &
 	SERVERS+=($!)
 	wait_for 10 test -s "$port_file" || return 1

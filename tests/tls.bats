@@ -46,13 +46,17 @@ refused() {
 	refused "unknown CA: name the CA's file with --cacert"
 }
 
-@test "a CA is taken from --cacert, the environment and SSL_CERT_FILE" {
+@test "a CA is taken from --cacert, the environment, SSL_CERT_FILE and SSL_CERT_DIR" {
 	start_registry --tls "$CERT" "$KEY"
 	check --cacert "$CA"
 	[ "$status" -eq 0 ]
 	COG_PUSH_CACERT=$CA check
 	[ "$status" -eq 0 ]
 	SSL_CERT_FILE=$CA check
+	[ "$status" -eq 0 ]
+	mkdir cas
+	cp "$CA" "cas/$(openssl x509 -in "$CA" -noout -hash).0"
+	SSL_CERT_DIR=$WORLD/cas check
 	[ "$status" -eq 0 ]
 	[ "$(requests 'select(.method == "CLEAR")')" = "" ]
 }

@@ -88,6 +88,7 @@ class Handler(BaseHTTPRequestHandler):
     def play_faults(self, basic):
         """Returns whether the request is to be answered as it should be."""
         options, kind = self.options, self.options.fail
+        time.sleep(options.delay)
         if self.command == "POST" and options.post_status:
             self.refuse(options.post_status, "no POST here")
         elif options.redirect_to and not self.path.startswith("/token/moved"):
@@ -194,6 +195,7 @@ def parse_options():
         help="who gets more than an empty token; without it everybody")
     add("--refresh", metavar="TOKEN", help="the identity token that POST takes")
     add("--life", type=int, default=300, metavar="SECONDS")
+    add("--delay", type=float, default=0, metavar="SECONDS", help="before every answer")
     add("--no-expires", action="store_true", help="no expires_in in the answer")
     add("--key", default="token", help="token or access_token")
     add("--subset", action="store_true", help="grant pull alone")

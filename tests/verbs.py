@@ -243,9 +243,6 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             self.discard()
             self.answer(options.redirect, {"Location": "/moved" + self.path})
             raise Answered()
-        if options.redirect_to and self.command != "GET":
-            self.answer(307, {"Location": options.redirect_to + self.path})
-            raise Answered()
         if self.url_path.startswith("/moved/"):
             self.url_path = self.url_path[len("/moved") :]
 
@@ -326,6 +323,9 @@ class Handler(Manifests, BaseHTTPRequestHandler):
 
     def route(self):
         path, method = self.url_path, self.command
+        if self.options.redirect_to and method != "GET":
+            self.answer(307, {"Location": self.options.redirect_to + self.path})
+            return
         if path == "/v2/" and method == "GET":
             version = {"Docker-Distribution-Api-Version": "registry/2.0"}
             self.answer(200, {**version, "Content-Type": "application/json"}, b"{}")
