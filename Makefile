@@ -39,6 +39,7 @@ SCRIPTS = bin/cog-push
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 UNIT_LIBS = -lcurl -lssl $(TAR_LIBS)
 
 all: $(PROGRAMS)
@@ -62,7 +63,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libcog.a
 
 units: $(UNITS)
 
-# A fuzz target needs clang: make build/fuzz/import && build/fuzz/import CORPUS
+# A fuzz target needs clang.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch])
 	@mkdir -p $(@D)
 	clang $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< lib/*.c $(UNIT_LIBS)
@@ -71,16 +72,39 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch])
 check: all units
 	tests/run $(T)
 
+# A tree beside this one, built in another way: $(call copy,NAME)
+define copy
+	rm -rf $(BUILD)/$1
+	mkdir -p $(BUILD)/$1
+	cp -R Makefile README.md src lib bin tests man $(BUILD)/$1/
+	$(MAKE) -C $(BUILD)/$1 clean
+endef
+
 # The quick suite with everything built for AddressSanitizer and UBSan.
 check-san:
-	rm -rf $(BUILD)/san
-	mkdir -p $(BUILD)/san
-	cp -R Makefile README.md src lib bin tests man $(BUILD)/san/
-	rm -f $(BUILD)/san/$(patsubst %,%,bin/oci-*)
-	$(MAKE) -C $(BUILD)/san clean
+	$(call copy,san)
 	$(MAKE) -C $(BUILD)/san check ISAL=$(ISAL) HARDENING= T="$(T)" \
 		CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		LDFLAGS="-fsanitize=address,undefined"
+
+# The quick suite with every program under valgrind, which takes a fortified memmove for memcpy.
+check-valgrind:
+	$(call copy,valgrind)
+	$(MAKE) -s -C $(BUILD)/valgrind all units ISAL=$(ISAL) HARDENING= CFLAGS="-O1 -g"
+	$(BUILD)/valgrind/tests/valgrind $(T)
+
+# Each fuzz target in turn, from the saved images of the tests. What it finds, it keeps: the corpus, and
+# the input of a crash.
+FUZZ_SECONDS = 1200
+fuzz: $(FUZZERS)
+	for each in $(FUZZERS); do \
+		mkdir -p $$each.corpus && \
+		$$each -max_total_time=$(FUZZ_SECONDS) -timeout=60 -artifact_prefix=$$each. \
+			$$each.corpus tests/data || exit 1; \
+	done
+
+# What takes an hour and more.
+check-long: check-valgrind fuzz
 
 lint:
 	tests/lint
@@ -107,6 +131,6 @@ clean:
 	rm -rf $(BUILD)
 	rm -f $(PROGRAMS)
 
-.PHONY: all units check check-san lint demo install uninstall clean
+.PHONY: all units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
 .SECONDARY: $(OBJECTS)
 -include $(wildcard $(BUILD)/*/*.d)

@@ -192,7 +192,7 @@ authorizations() {
 	[ "$status" -eq 0 ]
 	local left=$(($(jq .renewAt shared/token.*[0-9a-f]) - $(date +%s)))
 	[ "$left" -le 48 ]
-	[ "$left" -ge 38 ]
+	[ "$left" -ge 28 ]
 }
 
 @test "a token is renewed at 80 % of its life, in the middle of an upload, before it is refused" {

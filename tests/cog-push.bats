@@ -292,7 +292,7 @@ name_tar() {
 	mkdir slow
 	cat >slow/oci-from-dockertar <<-'END'
 		#!/bin/sh
-		"$ROOT/bin/oci-from-dockertar" "$@" >"$WORLD/all" || exit
+		"$BIN/oci-from-dockertar" "$@" >"$WORLD/all" || exit
 		head -n 2 "$WORLD/all"
 		until [ -e "$WORLD/seen" ]; do sleep 0.05; done
 		tail -n +3 "$WORLD/all"
@@ -682,7 +682,7 @@ status 0" ]
 @test "the script runs under busybox and bash too, beside its programs and through a link" {
 	start_registry
 	for shell in "/usr/bin/env bash" "/usr/bin/env -S busybox sh"; do
-		sed "1s|.*|#!$shell|" "$ROOT/bin/cog-push" >cog-push
+		sed "1s|.*|#!$shell|" "$BIN/cog-push" >cog-push
 		chmod +x cog-push
 		try ./cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
 		[ "$status" -eq 0 ]
@@ -690,9 +690,9 @@ status 0" ]
 		[ "$status" -eq 65 ]
 		[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
 	done
-	PATH=/usr/bin:/bin try "$ROOT/bin/cog-push" "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	PATH=/usr/bin:/bin try "$BIN/cog-push" "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
-	(cd "$ROOT/bin" && PATH=/usr/bin:/bin sh cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1")
+	(cd "$BIN" && PATH=/usr/bin:/bin sh cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1")
 }
 
 @test "the version is that of the programs" {

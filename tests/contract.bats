@@ -4,7 +4,7 @@ load helper
 
 setup() {
 	own_world
-	PROGRAMS=$(cd "$ROOT/bin" && echo *)
+	PROGRAMS=$(cd "$BIN" && echo *)
 	VERSION=$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")
 	PIPELINE=$ROOT/man/cog-pipeline.7
 }
@@ -69,7 +69,7 @@ failed() {
 }
 
 @test "every program has a man page, and every page of section 1 a program" {
-	[ "$(cd "$ROOT/man" && ls ./*.1)" = "$(cd "$ROOT/bin" && for p in *; do echo "./$p.1"; done)" ]
+	[ "$(cd "$ROOT/man" && ls ./*.1)" = "$(cd "$BIN" && for p in *; do echo "./$p.1"; done)" ]
 }
 
 @test "every program's -h and --help print the help on stdout and succeed" {

@@ -5,7 +5,8 @@ bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "${BATS_TEST_DIRNAME%%/tests*}" && pwd)
 DATA=$ROOT/tests/data
-PATH=$ROOT/bin:$PATH
+BIN=${COG_TEST_BIN:-$ROOT/bin}
+PATH=$BIN:$PATH
 
 # Servers are started hundreds of times. Found once: the interpreter itself, as python3 may be a slow
 # script that looks for it. Compiled once: the modules of tests/.
@@ -40,10 +41,12 @@ teardown() {
 	return 0
 }
 
-# try CMD...: like run, with $output (stdout), $stderr and $status, and both streams shown when the
-# test fails.
+# try CMD...: sets output (stdout), stderr and status, and shows both streams when the test fails. Waits
+# for all that holds stdout, like run, but starts nothing else.
 try() {
-	run --separate-stderr "$@"
+	status=0
+	output=$("$@" 2>"$BATS_TEST_TMPDIR/stderr") || status=$?
+	stderr=$(<"$BATS_TEST_TMPDIR/stderr")
 	echo "--- $*: status $status"
 	echo "--- stdout: ${output:0:4000}"
 	echo "--- stderr: ${stderr:0:4000}"
@@ -58,14 +61,22 @@ unprivileged() {
 	fi
 }
 
+# Under valgrind all takes this many times as long.
+SLOWNESS=${COG_TEST_SLOWNESS:-1}
+
 # wait_for SECONDS CMD...: until CMD succeeds.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * SLOWNESS))
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.05
 	done
+}
+
+# is_soon START: no long time has gone by since SECONDS was START.
+is_soon() {
+	[ $((SECONDS - $1)) -le $((5 * SLOWNESS)) ]
 }
 
 # start_registry [OPTION...]: the scripted registry on a free loopback port. REGISTRY is host:port,
@@ -86,7 +97,8 @@ requests() {
 }
 
 sha() {
-	sha256sum "$1" | cut -d' ' -f1
+	local sum
+	sum=$(sha256sum <"$1") && echo "${sum%% *}"
 }
 
 # has_one_line TEXT: an error message is one line.

@@ -27,11 +27,11 @@ add_text() {
 }
 
 add_stream() { # DIR
-	local file
-	file=$(mktemp "$WORLD/blob.XXXXXX")
+	local file=$1/blobs/new.$BASHPID hex
 	cat >"$file"
-	add_blob "$1" "$file"
-	rm "$file"
+	hex=$(sha "$file")
+	mv "$file" "$1/blobs/sha256/$hex"
+	echo "sha256:$hex"
 }
 
 size_of() { # DIR DIGEST

@@ -16,6 +16,14 @@ blob() {
 	printf '{"event":"blob","digest":"%s","size":1,"mediaType":"m/t","kind":"%s"}\n' "$2" "$1"
 }
 
+# blobs COUNT: layers.
+blobs() {
+	local format
+	format=$(blob layer sha256:%064x)
+	# shellcheck disable=SC2059,SC2046
+	printf "$format\n" $(seq "$1")
+}
+
 # collect: reads the queue in the background into the file lines.
 collect() {
 	cat queue >lines 3>&- &
@@ -60,7 +68,7 @@ collect() {
 }
 
 @test "several readers get each line whole and one end each" {
-	for i in $(seq 100); do blob layer "sha256:$(printf '%064x' "$i")"; done >records
+	blobs 100 >records
 	exec 8<>queue
 	for i in 1 2 3; do
 		perl -e 'while (sysread(STDIN, $l, 72)) { print $l; last if $l =~ /^---/ }' \
@@ -155,14 +163,14 @@ collect() {
 
 # It waits in open(2): its handlers are there.
 has_handler() {
-	[ "$(cat "/proc/$RUN/comm")" = oci-blob-queue ] &&
+	[[ $(cat "/proc/$RUN/comm") =~ ^(oci-blob-queue|memcheck) ]] &&
 		grep -q '^State:.S' "/proc/$RUN/status" &&
 		[ "$((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$RUN/status") & 0x4003))" -eq $((0x4003)) ]
 }
 
 @test "a signal ends the wait for room in a full queue" {
 	exec 8<>queue
-	for i in $(seq 2000); do blob layer "sha256:$(printf '%064x' "$i")"; done >records
+	blobs 2000 >records
 	begin oci-blob-queue queue 1 <records
 	wait_for 10 is_full
 	kill -TERM "$RUN"

@@ -454,7 +454,7 @@ $c" ]
 	wait "$pid" || code=$?
 	exec 8>&-
 	[ "$code" -eq 130 ]
-	[ $((SECONDS - start)) -le 2 ]
+	is_soon "$start"
 }
 
 @test "a signal ends an uploader while it sends, and nothing is committed" {
@@ -472,7 +472,7 @@ $c" ]
 		echo "$signal: status $code after $((SECONDS - start)) s: $(cat err)"
 		tail -n 3 out
 		[ "$code" -eq 130 ]
-		[ $((SECONDS - start)) -le 5 ]
+		is_soon "$start"
 		grep -q interrupted err
 		run ! grep -q '"done"' out
 		stop_registry
@@ -490,9 +490,10 @@ $c" ]
 	code=0
 	wait "$pid" || code=$?
 	[ "$code" -eq 130 ]
-	[ $((SECONDS - start)) -le 5 ]
+	is_soon "$start"
 }
 
+# bats test_tags=native
 @test "memory does not grow with the chunk" {
 	start_registry
 	head -c 100000000 /dev/zero >zeros

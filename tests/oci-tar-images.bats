@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # oci-tar-images, black box: what it says of a tar is what oci-from-dockertar makes of it.
 load helper
-
-saved() {
-	"$PYTHON" -S -m saved "$1" >t.tar
-}
+load saved
 
 # is_like_converted TAR [OPTION...]: the records are about the images that a conversion gives.
 is_like_converted() {
@@ -13,8 +10,7 @@ is_like_converted() {
 	rm -rf d
 	oci-tar-images "$@" "$tar" >sources
 	oci-from-dockertar "$@" -f "$tar" d | jq -c 'select(.event == "image")' >images
-	diff <(jq -c .names sources) <(jq -c .names images)
-	diff <(jq -r .platform sources) <(jq -r .platform images)
+	diff <(jq -c '[.names, .platform]' sources) <(jq -c '[.names, .platform]' images)
 	# One digest or the other, and the image has it.
 	jq -c 'select(.digest) | [.digest, .size, .mediaType]' sources >whole
 	jq -r .configDigest sources | grep -v null >configs || true
@@ -41,13 +37,12 @@ is_like_converted() {
 }
 
 @test "tars of other builders and odd ones are listed as they are converted" {
-	for case in manifest_first dotted hard_link_before symlink_chain kaniko rules_oci nix foreign junk \
-		docker25_null zstd_layer no_tags windows oci_plain oci_unnamed oci_empty_name oci_two_tags \
-		oci_two_images oci_foreign attestations sparse_one; do
-		echo "# $case"
-		saved "$case"
+	listed() {
 		is_like_converted t.tar
-	done
+	}
+	each_tar listed manifest_first dotted hard_link_before symlink_chain kaniko rules_oci nix foreign junk \
+		docker25_null zstd_layer no_tags windows oci_plain oci_unnamed oci_empty_name oci_two_tags \
+		oci_two_images oci_foreign attestations sparse_one
 }
 
 @test "-i lists one image, and says which there are when it is not among them" {
@@ -94,11 +89,7 @@ is_like_converted() {
 }
 
 @test "bad input gets the words and the status that the converter has for it" {
-	for case in no_manifest manifest_null manifest_no_json manifest_empty manifest_object layer_missing \
-		config_missing link_outside oci_missing_blob wrong_count dotdot absolute layer_outside link_cycle \
-		hard_link_cycle negative_size huge_config many_members control_characters sparse_several \
-		wrong_config_digest oci_index_null oci_index_empty oci_missing_config oci_wrong_size; do
-		saved "$case"
+	like_the_converter() {
 		try oci-from-dockertar -f t.tar d
 		[ "$status" -eq 65 ]
 		expected=${stderr#*: }
@@ -107,7 +98,11 @@ is_like_converted() {
 		[ "$stderr" = "oci-tar-images: $expected" ]
 		has_one_line "$stderr"
 		[ "$(jq -r .event <<<"$output")" = error ]
-	done
+	}
+	each_tar like_the_converter no_manifest manifest_null manifest_no_json manifest_empty manifest_object \
+		layer_missing config_missing link_outside oci_missing_blob wrong_count dotdot absolute layer_outside \
+		link_cycle hard_link_cycle negative_size large_config many_members control_characters sparse_several \
+		wrong_config_digest oci_index_null oci_index_empty oci_missing_config oci_wrong_size
 	for at in 0 100 512 2000 20000 36000; do
 		head -c "$at" "$DATA/docker20.tar" >t.tar
 		try oci-tar-images t.tar

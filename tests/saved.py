@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a saved image's tar to stdout: saved.py CASE. The cases are the functions below; each says
+"""Writes a saved image's tar to stdout: saved.py CASE; or several to files: saved.py --into FOLDER CASE... The cases are the functions below; each says
 what is odd about its tar. All hold one image, example.com/t:1, with two small layers, unless said
 otherwise."""
 import gzip
@@ -487,10 +487,10 @@ def sparse_nested():
 # What is wrong
 
 def nested_deep():
-    "20,000 indexes, each in the next, that do not say what they are"
+    "2,000 indexes, each in the next, that do not say what they are"
     oci = Oci()
     one = {"digest": "sha256:" + "0" * 64, "size": 1}
-    for _ in range(20000):
+    for _ in range(2000):
         one = oci.index([one])
         del one["mediaType"]
     oci.end([{**one, **NAMED}])
@@ -634,8 +634,13 @@ def control_characters():
 
 
 if __name__ == "__main__":
-    try:
-        globals()[sys.argv[1]]()
-        OUT.flush()
-    except BrokenPipeError:
-        sys.stderr.close()
+    if sys.argv[1] == "--into":
+        for case in sys.argv[3:]:
+            with open(f"{sys.argv[2]}/{case}.tar", "wb") as OUT:
+                globals()[case]()
+    else:
+        try:
+            globals()[sys.argv[1]]()
+            OUT.flush()
+        except BrokenPipeError:
+            sys.stderr.close()
