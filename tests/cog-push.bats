@@ -298,7 +298,7 @@ name_tar() {
 		tail -n +3 "$WORLD/all"
 	END
 	chmod +x slow/oci-from-dockertar
-	export ROOT WORLD
+	export BIN WORLD
 	PATH=$WORLD/slow:$PATH begin cog-push ./named.tar
 	wait_for 20 has_blob_put
 	touch seen

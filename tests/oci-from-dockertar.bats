@@ -550,6 +550,11 @@ names() {
 @test "a config of more than 4 MiB and 100,001 members are refused" {
 	bad large_config "4194304 bytes"
 	[[ $stderr == *"c.json"* ]]
+	"$PYTHON" -S -m saved huge_config | {
+		try oci-from-dockertar d
+		[ "$status" -eq 65 ]
+		[[ $stderr == *"c.json"*"4194304 bytes"* ]]
+	}
 	bad many_members "more than 100000 members"
 }
 

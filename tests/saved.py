@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a saved image's tar to stdout: saved.py CASE; or several to files: saved.py --into FOLDER CASE... The cases are the functions below; each says
-what is odd about its tar. All hold one image, example.com/t:1, with two small layers, unless said
-otherwise."""
+"""Writes a saved image's tar to stdout: saved.py CASE; or several to files: saved.py --into FOLDER
+CASE... The cases are the functions below; each says what is odd about its tar. All hold one image,
+example.com/t:1, with two small layers, unless said otherwise."""
 import gzip
 import hashlib
 import io
