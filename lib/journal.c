@@ -6,7 +6,7 @@
  *	HEX.json.*.tmp	a new entry that is being written
  *
  * An entry holds the URL of a session, which may be all that it takes to write into it: mode 0600.
- *It is only read and written under its lock. */
+ * It is only read and written under its lock. */
 #include "journal.h"
 
 #include "buffer.h"

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The states are the requests that come next:
  *
- *	ASK     Is the blob there? Yes: DONE. No: STATUS where an earlier process left a session,
- *	        else OPEN.
- *	OPEN    A session was made: SEND, or COMMIT where the blob goes as one body. Mounted: DONE.
- *	        A mount that failed: OPEN without.
- *	SEND    Accepted: SEND, or COMMIT after the last chunk. An unclear end (no answer, or one
- *that leaves open what was stored): STATUS. Too large: a smaller body, remembered for the host.
- *Chunks refused altogether: another shape. STATUS  Where is the registry? SEND from there. It does
- *not tell: SEND from where it may be. COMMIT  Accepted: DONE. Anything else: ASK, for the blob may
- *be there all the same; if it is not, STATUS or a new session, as the failure of the PUT suggests.
+ * ASK     Is the blob there? Yes: DONE. No: STATUS where an earlier process left a session, else
+ *         OPEN.
+ * OPEN    A session was made: SEND, or COMMIT where the blob goes as one body. Mounted: DONE. A
+ *         mount that failed: OPEN without.
+ * SEND    Accepted: SEND, or COMMIT after the last chunk. An unclear end (no answer, or one that
+ *         leaves open what was stored): STATUS. Too large: a smaller body, remembered for the
+ *         host. Chunks refused altogether: another shape.
+ * STATUS  Where is the registry? SEND from there. It does not tell: SEND from where it may be.
+ * COMMIT  Accepted: DONE. Anything else: ASK, for the blob may be there all the same; if it is
+ *         not, STATUS or a new session, as the failure of the PUT suggests.
  *
  * A session that is lost is a normal event: ASK, OPEN, from the start, up to RESTARTS_MAX times
  * without coming further than before. A failure that may pass is tried again after a delay, up to
  * `retry.tries` times in a row; the count starts again when bytes were accepted.
  *
- * Where the registry is, is our own count; its Range is advice (S: our offset before the request,
- *E: after it, R: what the registry says):
+ * Where the registry is, is our own count; its Range is advice. S is our offset before the request,
+ * E the one after it, R what the registry says:
  *
- *	R absent, R = E, R = E + 1	E		(Quay counts one too many)
- *	S < R < E			R		(it took less; if it refuses R, E)
- *	R <= S, after 2xx		E		(ECR names the end of the first chunk for
- *ever) R > E + 1			a new session	(it has what we did not send)
+ * R absent, R = E, R = E + 1   E               (Quay counts one too many)
+ * S < R < E                    R               (it took less; if it refuses R, E)
+ * R <= S, after 2xx            E               (ECR names the end of the first chunk for ever)
+ * R > E + 1                    a new session   (it has what we did not send)
  *
  * After an unclear end it may be at R, S or E: these are `guesses`, tried in turn until it accepts
  * one. Where none is left the session is given up.
@@ -64,8 +65,7 @@ void upload_resume(struct upload *u, const struct plan *plan, int64_t offset)
 	u->unsure_end = body_end(u, offset);
 }
 
-/* --- Where the registry may be ------------------------------------------------------------------
- */
+/* --- Where the registry may be ----------------------------------------------------------- */
 
 static bool is_among(int64_t offset, const int64_t *list, size_t count)
 {
@@ -101,8 +101,7 @@ static void forget_guesses(struct upload *u)
 	u->asks = 0;
 }
 
-/* --- How to go on -------------------------------------------------------------------------------
- */
+/* --- How to go on ------------------------------------------------------------------------ */
 
 static void fail(struct upload *u)
 {
@@ -222,8 +221,7 @@ static void shrink(struct upload *u, int64_t size, const struct upload_answer *a
 		begin(u);
 }
 
-/* --- What came of each request ------------------------------------------------------------------
- */
+/* --- What came of each request ----------------------------------------------------------- */
 
 static bool is_lost(const struct upload_answer *a)
 {
