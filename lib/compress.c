@@ -1,47 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bytes given are hashed (raw) and collected to blocks of DEFLATE_BLOCK bytes. What happens to a
- * block is settled by the packing and, for PACK_AUTO, by the first ENCODING_SNIFF bytes:
+/* What happens to the bytes given is settled by the packing and, for PACK_AUTO, by the first
+ * ENCODING_SNIFF of them:
  *
- *   packed   block -> deflate -> hash (blob) -> file     diffId = raw
- *   kept     block -> file                               blob = raw
- *            if it is gzip or zstd: block -> inflate -> hash (diffId)
- *
- * A packed blob is one gzip member made of independently deflated blocks, so its bytes depend on
- * the input alone. Everything runs in the caller's thread. */
+ *   packed   gzip, which has all digests             diffId = raw
+ *   kept     hash (raw) -> file                      blob = raw
+ *            if it is gzip or zstd: inflate -> hash (diffId) */
 #include "compress.h"
 
-#include "deflate.h"
 #include "file.h"
+#include "gzip.h"
 #include "inflate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* No name, no time, operating system unknown: the same input gives the same bytes. */
-static const unsigned char gzip_header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 0xff};
-
 struct compressor {
 	int fd;
 	const char *name;
 	enum packing packing;
+	int threads;
+	unsigned char first[ENCODING_SNIFF];
+	size_t first_len;
 	bool has_begun; /* the encoding is known */
 	enum encoding encoding;
-	bool is_packed;
+
+	struct gzip *gzip; /* NULL for what is kept */
 
 	struct hasher *raw_hasher;
 	int64_t raw_size;
-	struct hasher *blob_hasher; /* packed only */
-	int64_t blob_size;
-	uint32_t crc;
-	struct deflater *deflater;
-
 	struct inflater *inflater; /* of a kept gzip or zstd; NULL once it failed */
 	struct hasher *diff_hasher;
 	int64_t diff_size;
-
-	unsigned char *block; /* DEFLATE_BLOCK and DEFLATE_PADDING bytes */
-	size_t filled;
-	unsigned char *out; /* DEFLATE_BOUND bytes, packed only */
 };
 
 static bool is_zero(const unsigned char *data, size_t len)
@@ -77,7 +66,7 @@ enum encoding encoding_sniff(const void *data, size_t len)
 	return ENCODING_OTHER;
 }
 
-struct compressor *compressor_new(int fd, const char *name, enum packing packing)
+struct compressor *compressor_new(int fd, const char *name, enum packing packing, int threads)
 {
 	struct compressor *c = calloc(1, sizeof *c);
 	if (!c)
@@ -85,10 +74,7 @@ struct compressor *compressor_new(int fd, const char *name, enum packing packing
 	c->fd = fd;
 	c->name = name;
 	c->packing = packing;
-	c->block = malloc(DEFLATE_BLOCK + DEFLATE_PADDING);
-	if (!c->block)
-		abort();
-	c->raw_hasher = hasher_new();
+	c->threads = threads;
 	return c;
 }
 
@@ -96,22 +82,11 @@ void compressor_free(struct compressor *c)
 {
 	if (!c)
 		return;
+	gzip_free(c->gzip);
 	hasher_free(c->raw_hasher);
-	hasher_free(c->blob_hasher);
 	hasher_free(c->diff_hasher);
-	deflater_free(c->deflater);
 	inflater_free(c->inflater);
-	free(c->block);
-	free(c->out);
 	free(c);
-}
-
-static int put(struct compressor *c, const void *data, size_t len, struct error *e)
-{
-	if (c->blob_hasher)
-		hasher_update(c->blob_hasher, data, len);
-	c->blob_size += (int64_t)len;
-	return file_write(c->fd, c->name, data, len, e);
 }
 
 static int hash_diff(void *context, const void *data, size_t len, struct error *e)
@@ -123,34 +98,6 @@ static int hash_diff(void *context, const void *data, size_t len, struct error *
 	return 0;
 }
 
-static int begin(struct compressor *c, struct error *e)
-{
-	c->has_begun = true;
-	c->encoding = encoding_sniff(c->block, c->filled);
-	c->is_packed = c->packing == PACK_GZIP ||
-		       (c->packing == PACK_AUTO && c->encoding == ENCODING_TAR);
-	if (c->is_packed) {
-		c->deflater = deflater_new();
-		c->blob_hasher = hasher_new();
-		c->out = malloc(DEFLATE_BOUND);
-		if (!c->out)
-			abort();
-		return put(c, gzip_header, sizeof gzip_header, e);
-	}
-	if (c->encoding == ENCODING_GZIP || c->encoding == ENCODING_ZSTD) {
-		c->inflater = inflater_new(c->encoding == ENCODING_ZSTD, hash_diff, c);
-		c->diff_hasher = hasher_new();
-	}
-	return 0;
-}
-
-static int pack_block(struct compressor *c, struct error *e)
-{
-	memset(c->block + c->filled, 0, DEFLATE_PADDING);
-	c->crc = deflate_crc(c->crc, c->block, c->filled);
-	return put(c, c->out, deflate_block(c->deflater, c->block, c->filled, c->out), e);
-}
-
 /* Bytes that can't be inflated have no diffId; whether one is needed is not known here. */
 static void lose_diff(struct compressor *c)
 {
@@ -158,76 +105,97 @@ static void lose_diff(struct compressor *c)
 	c->inflater = NULL;
 }
 
-static int end_block(struct compressor *c, struct error *e)
+static int keep(struct compressor *c, const void *data, size_t len, struct error *e)
 {
 	struct error ignored = {0};
-	if (!c->has_begun && begin(c, e))
-		return -1;
-	if (!c->filled)
-		return 0;
-	hasher_update(c->raw_hasher, c->block, c->filled);
-	c->raw_size += (int64_t)c->filled;
-	if (c->inflater && inflater_write(c->inflater, c->block, c->filled, &ignored))
+	hasher_update(c->raw_hasher, data, len);
+	c->raw_size += (int64_t)len;
+	if (c->inflater && inflater_write(c->inflater, data, len, &ignored))
 		lose_diff(c);
-	int rc = c->is_packed ? pack_block(c, e) : put(c, c->block, c->filled, e);
-	c->filled = 0;
-	return rc;
+	return file_write(c->fd, c->name, data, len, e);
+}
+
+static int pass_on(struct compressor *c, const void *data, size_t len, struct error *e)
+{
+	return c->gzip ? gzip_write(c->gzip, data, len, e) : keep(c, data, len, e);
+}
+
+static int begin(struct compressor *c, struct error *e)
+{
+	c->has_begun = true;
+	c->encoding = encoding_sniff(c->first, c->first_len);
+	if (c->packing == PACK_GZIP || (c->packing == PACK_AUTO && c->encoding == ENCODING_TAR)) {
+		c->gzip = gzip_new(c->fd, c->name, c->threads);
+	} else {
+		c->raw_hasher = hasher_new();
+		if (c->encoding == ENCODING_GZIP || c->encoding == ENCODING_ZSTD) {
+			c->inflater = inflater_new(c->encoding == ENCODING_ZSTD, hash_diff, c);
+			c->diff_hasher = hasher_new();
+		}
+	}
+	return pass_on(c, c->first, c->first_len, e);
 }
 
 int compressor_write(struct compressor *c, const void *data, size_t len, struct error *e)
 {
 	const unsigned char *from = data;
-	while (len) {
-		size_t room = DEFLATE_BLOCK - c->filled;
+	if (!c->has_begun) {
+		size_t room = sizeof c->first - c->first_len;
 		size_t n = len < room ? len : room;
-		memcpy(c->block + c->filled, from, n);
-		c->filled += n;
+		memcpy(c->first + c->first_len, from, n);
+		c->first_len += n;
 		from += n;
 		len -= n;
-		if (c->filled == DEFLATE_BLOCK && end_block(c, e))
+		if (c->first_len < sizeof c->first)
+			return 0;
+		if (begin(c, e))
 			return -1;
 	}
+	return len ? pass_on(c, from, len, e) : 0;
+}
+
+static int finish_gzip(struct compressor *c, struct packed *packed, struct error *e)
+{
+	struct gzip_result result;
+	if (gzip_finish(c->gzip, &result, e))
+		return -1;
+	*packed = (struct packed){
+		.is_packed = true,
+		.raw = result.raw,
+		.raw_size = result.raw_size,
+		.blob = result.blob,
+		.blob_size = result.blob_size,
+		.diff_id = result.raw,
+		.diff_size = result.raw_size,
+	};
 	return 0;
 }
 
-static void put_le32(unsigned char *to, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		to[i] = (unsigned char)(value >> (8 * i));
-}
-
-static int end_gzip(struct compressor *c, struct error *e)
-{
-	unsigned char trailer[8];
-	put_le32(trailer, c->crc);
-	put_le32(trailer + 4, (uint32_t)c->raw_size);
-	return put(c, DEFLATE_END, DEFLATE_END_LEN, e) || put(c, trailer, sizeof trailer, e) ? -1 : 0;
-}
-
-int compressor_finish(struct compressor *c, struct packed *packed, struct error *e)
+static void finish_kept(struct compressor *c, struct packed *packed)
 {
 	struct error ignored = {0};
-	if (end_block(c, e) || (c->is_packed && end_gzip(c, e)))
-		return -1;
 	if (c->inflater && inflater_finish(c->inflater, &ignored))
 		lose_diff(c);
-	*packed = (struct packed){
-		.encoding = c->encoding,
-		.is_packed = c->is_packed,
-		.raw_size = c->raw_size,
-		.blob_size = c->blob_size,
-	};
+	*packed = (struct packed){.raw_size = c->raw_size, .blob_size = c->raw_size};
 	hasher_final(c->raw_hasher, &packed->raw);
-	packed->blob = packed->raw;
-	packed->diff_id = packed->raw;
-	packed->diff_size = packed->raw_size;
-	if (c->is_packed)
-		hasher_final(c->blob_hasher, &packed->blob);
+	packed->blob = packed->diff_id = packed->raw;
+	packed->diff_size = c->raw_size;
 	if (c->diff_hasher) {
 		packed->diff_size = c->diff_size;
 		hasher_final(c->diff_hasher, &packed->diff_id);
 		if (!c->inflater)
 			packed->diff_id.text[0] = '\0';
 	}
+}
+
+int compressor_finish(struct compressor *c, struct packed *packed, struct error *e)
+{
+	if (!c->has_begun && begin(c, e))
+		return -1;
+	if (!c->gzip)
+		finish_kept(c, packed);
+	else if (finish_gzip(c, packed, e))
+		return -1;
+	packed->encoding = c->encoding;
 	return 0;
 }

@@ -37,8 +37,9 @@ struct packed {
 
 struct compressor;
 
-/* Writes to FD, which is borrowed. NAME (borrowed) is for messages about writing. */
-struct compressor *compressor_new(int fd, const char *name, enum packing packing);
+/* Writes to FD, which is borrowed. NAME (borrowed) is for messages about writing. THREADS as for
+ * gzip_new(). */
+struct compressor *compressor_new(int fd, const char *name, enum packing packing, int threads);
 void compressor_free(struct compressor *c);
 
 /* Returns 0, or -1 with STATUS_FAILED when FD takes no more. */

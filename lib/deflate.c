@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "deflate.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum {
+	STORED_MAX = 65535, /* bytes of a stored block of the format */
+	SAMPLE = 8192,
+	SAMPLES = 4,
+	LEAST_GAIN = 5, /* percent */
+};
 
 static void *must(void *pointer)
 {
@@ -17,21 +26,45 @@ static void *must(void *pointer)
 
 enum { LEVEL = 1 }; /* level 3 gives other bytes on other processors */
 
-/* ISA-L 2.30 and 2.31 put a stray entry into their table of matches, at a place that they compute from
- * the address of the stream: in some 1 of 4,000 processes the same block gave other bytes, equally
- * valid. So the stream has the same address in every process, wherever the system can give it. */
-#define STREAM_ADDRESS ((void *)0x200000000000)
-
 struct deflater {
 	struct isal_zstream stream;
 	unsigned char level_buffer[ISAL_DEF_LVL1_DEFAULT];
 };
 
+#define FIRST_ADDRESS UINT64_C(0x200000000000)
+#define ADDRESS_STEP (UINT64_C(1) << 20) /* more than a deflater takes */
+enum { BUCKETS = 8192, ADDRESSES = 64 * BUCKETS };
+
+/* ISA-L 2.30 and 2.31 put a stray entry into their table of matches, in a bucket that comes from
+ * bits 16 to 47 of the stream's address: with one bucket in 4,000 the same block gives other bytes,
+ * equally valid. So all streams, in this process and others, have addresses of the same bucket. */
+static unsigned bucket(uint64_t address)
+{
+	uint32_t bits = (uint32_t)(address >> 16);
+	return crc32_iscsi((unsigned char *)&bits, sizeof bits, 0) % BUCKETS;
+}
+
+static void *map(uint64_t address)
+{
+	void *memory = mmap((void *)(uintptr_t)address, sizeof(struct deflater),
+			    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Where the system gives no such address, another one has to do. */
 struct deflater *deflater_new(void)
 {
-	void *memory = mmap(STREAM_ADDRESS, sizeof(struct deflater), PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return must(memory == MAP_FAILED ? NULL : memory); /* zero: ISA-L looks at all of it */
+	unsigned wanted = bucket(FIRST_ADDRESS);
+	for (uint64_t i = 0; i < ADDRESSES; i++) {
+		uint64_t address = FIRST_ADDRESS + i * ADDRESS_STEP;
+		if (bucket(address) != wanted)
+			continue;
+		struct deflater *d = must(map(address)); /* zero: ISA-L looks at all of it */
+		if ((uintptr_t)d == address)
+			return d;
+		munmap(d, sizeof *d);
+	}
+	return must(map(0));
 }
 
 void deflater_free(struct deflater *d)
@@ -40,7 +73,7 @@ void deflater_free(struct deflater *d)
 		munmap(d, sizeof *d);
 }
 
-size_t deflate_block(struct deflater *d, const void *data, size_t len, unsigned char *out)
+static size_t squeeze(struct deflater *d, const unsigned char *data, size_t len, unsigned char *out)
 {
 	struct isal_zstream *s = &d->stream;
 	isal_deflate_stateless_init(s);
@@ -89,7 +122,7 @@ void deflater_free(struct deflater *d)
 	free(d);
 }
 
-size_t deflate_block(struct deflater *d, const void *data, size_t len, unsigned char *out)
+static size_t squeeze(struct deflater *d, const unsigned char *data, size_t len, unsigned char *out)
 {
 	z_stream *s = &d->stream;
 	s->next_in = (Bytef *)(uintptr_t)data;
@@ -107,3 +140,36 @@ uint32_t deflate_crc(uint32_t crc, const void *data, size_t len)
 }
 
 #endif
+
+/* Deflates a few pieces to see what the whole would gain. */
+static bool is_worthwhile(struct deflater *d, const unsigned char *data, size_t len,
+			  unsigned char *out)
+{
+	size_t step = (len - SAMPLE) / (SAMPLES - 1), deflated = 0;
+	for (size_t i = 0; i < SAMPLES; i++)
+		deflated += squeeze(d, data + i * step, SAMPLE, out);
+	return deflated * 100 < (size_t)SAMPLES * SAMPLE * (100 - LEAST_GAIN);
+}
+
+static size_t store(const unsigned char *data, size_t len, unsigned char *out)
+{
+	unsigned char *to = out;
+	while (len) {
+		size_t n = len < STORED_MAX ? len : STORED_MAX;
+		unsigned char header[5] = {0, (unsigned char)n, (unsigned char)(n >> 8),
+					   (unsigned char)~n, (unsigned char)(~n >> 8)};
+		memcpy(to, header, sizeof header);
+		memcpy(to + sizeof header, data, n);
+		to += sizeof header + n;
+		data += n;
+		len -= n;
+	}
+	return (size_t)(to - out);
+}
+
+size_t deflate_block(struct deflater *d, const void *data, size_t len, unsigned char *out)
+{
+	if (len < 4 * SAMPLES * SAMPLE || is_worthwhile(d, data, len, out))
+		return squeeze(d, data, len, out);
+	return store(data, len, out);
+}

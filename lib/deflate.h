@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* deflate: one block of bytes to a run of independent deflate blocks that ends on a byte border
  * (full flush). Concatenated runs and DEFLATE_END make one deflate stream, so blocks can be made in
- * any order. ISA-L where it exists (ten times the speed of zlib), else zlib. */
+ * any order. ISA-L where it exists (ten times the speed of zlib), else zlib. A block that would hardly
+ * get smaller is stored: weights that are quantised, media and archives cost no more than a copy. */
 #ifndef DEFLATE_H
 #define DEFLATE_H
 

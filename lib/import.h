@@ -17,6 +17,7 @@ struct import {
 	int fd;			/* the tar; borrowed */
 	struct layout *layout;	/* made by layout_create(); borrowed */
 	const char *selector;	/* NAME or DIGEST, NULL for all images */
+	int threads;		/* as for gzip_new() */
 	bool is_sparse_allowed; /* keep an index some of whose manifests are absent */
 };
 

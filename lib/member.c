@@ -21,9 +21,9 @@ enum {
 	TELL_MS = 250,
 };
 
-void members_init(struct members *t, struct layout *layout)
+void members_init(struct members *t, struct layout *layout, int threads)
 {
-	*t = (struct members){.layout = layout};
+	*t = (struct members){.layout = layout, .threads = threads};
 }
 
 void members_release(struct members *t)
@@ -33,7 +33,7 @@ void members_release(struct members *t)
 		free(t->list[i].target);
 	}
 	free(t->list);
-	members_init(t, NULL);
+	members_init(t, NULL, 1);
 }
 
 static int reserve(struct members *t, struct error *e)
@@ -149,7 +149,7 @@ static int store_begin(struct store *s, struct members *t, enum packing packing,
 	s->fd = layout_temporary(t->layout, s->name, e);
 	if (s->fd < 0)
 		return -1;
-	s->compressor = compressor_new(s->fd, t->layout->path, packing);
+	s->compressor = compressor_new(s->fd, t->layout->path, packing, t->threads);
 	return 0;
 }
 

@@ -34,10 +34,12 @@ struct members {
 	size_t text_bytes; /* of all paths and targets */
 	bool is_sorted;
 	bool is_silent; /* nothing is converted: no records about it */
+	int threads;	       /* to compress with */
 	struct layout *layout; /* borrowed */
 };
 
-void members_init(struct members *t, struct layout *layout);
+/* THREADS as for gzip_new(). */
+void members_init(struct members *t, struct layout *layout, int threads);
 void members_release(struct members *t);
 
 /* Adds what was read; the returned member is valid until the next members_add(). NULL: STATUS_DATA

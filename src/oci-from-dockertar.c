@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* oci-from-dockertar: a saved image on stdin to an OCI layout. */
+#include "gzip.h"
 #include "import.h"
 #include "layout.h"
 #include "program.h"
@@ -8,22 +9,26 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: oci-from-dockertar [-v] [-f FILE] [-i NAME|DIGEST] [--allow-sparse] DIR\n"
-	"Converts a saved image (docker save, podman save, an OCI archive ...) on stdin into the OCI\n"
+	"usage: oci-from-dockertar [-v] [-f FILE] [-i NAME|DIGEST] [--threads N]\n"
+	"                          [--allow-sparse] DIR\n"
+	"Converts a saved image (docker save, podman save, an OCI archive ...) on stdin into the "
+	"OCI\n"
 	"layout DIR, and writes a record for each finished blob and image on stdout.\n"
 	"\n"
 	"  -f, --file FILE          read FILE; what can seek is looked at before it is converted\n"
 	"  -i, --image NAME|DIGEST  only this image; without it all images in the tar\n"
+	"      --threads N          compress on N processors; all of them by default\n"
 	"      --allow-sparse       keep an index some of whose manifests are not in the tar\n"
 	"  -v, --verbose            say more on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_SPARSE = 256 };
+enum { OPTION_SPARSE = 256, OPTION_THREADS };
 
 static const struct option options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"image", required_argument, NULL, 'i'},
+	{"threads", required_argument, NULL, OPTION_THREADS},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
 	PROGRAM_OPTIONS,
 };
@@ -36,8 +41,9 @@ static int convert(struct import *import, const char *file, const char *dir, str
 	if (file && (import->fd = open(file, O_RDONLY | O_CLOEXEC)) < 0)
 		return error_errno(e, "%s", file);
 	if (isatty(import->fd)) {
-		error_set(e, STATUS_USAGE, "the saved image is expected on stdin, which is a terminal: "
-					   "docker save IMAGE | oci-from-dockertar DIR");
+		error_set(e, STATUS_USAGE,
+			  "the saved image is expected on stdin, which is a terminal: "
+			  "docker save IMAGE | oci-from-dockertar DIR");
 		goto out;
 	}
 	if (layout_create(&layout, dir, e) == 0) {
@@ -53,10 +59,21 @@ out:
 	return rc;
 }
 
+/* TEXT (of the option, may be NULL), else COG_PUSH_THREADS, else one for each processor. */
+static int find_threads(struct import *import, const char *text, struct error *e)
+{
+	int64_t count = sysconf(_SC_NPROCESSORS_ONLN);
+	if (text ? program_number("--threads", text, 1, &count, e)
+		 : program_env_number("COG_PUSH_THREADS", 1, &count, e))
+		return -1;
+	import->threads = count > GZIP_THREADS_MAX ? GZIP_THREADS_MAX : count > 1 ? (int)count : 1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct import import = {0};
-	const char *file = NULL;
+	const char *file = NULL, *threads = NULL;
 	struct error e = {0};
 	int option;
 
@@ -69,6 +86,9 @@ int main(int argc, char **argv)
 		case 'i':
 			import.selector = optarg;
 			break;
+		case OPTION_THREADS:
+			threads = optarg;
+			break;
 		case OPTION_SPARSE:
 			import.is_sparse_allowed = true;
 			break;
@@ -76,6 +96,7 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return program_misused("expected one operand: DIR");
-	(void)convert(&import, file, argv[optind], &e);
+	if (find_threads(&import, threads, &e) == 0)
+		(void)convert(&import, file, argv[optind], &e);
 	return program_fail(&e, true);
 }

@@ -305,6 +305,28 @@ gives_right_layers() {
 	has_right_layers file
 }
 
+@test "the number of threads changes no byte, and is a number" {
+	saved large_layer
+	for n in 1 2 3 16 1000; do
+		rm -rf d
+		try oci-from-dockertar --threads "$n" -f t.tar d
+		[ "$status" -eq 0 ]
+		jq -r '.manifests[].digest' d/index.json >>digests
+	done
+	COG_PUSH_THREADS=4 oci-from-dockertar d <t.tar >records
+	jq -r '.manifests[].digest' d/index.json >>digests
+	[ "$(sort -u digests | wc -l)" -eq 1 ]
+	has_right_layers d
+	for n in 0 -1 x ''; do
+		try oci-from-dockertar --threads "$n" -f t.tar d
+		[ "$status" -eq 2 ]
+		[[ $stderr == *--threads* ]]
+	done
+	COG_PUSH_THREADS=0 try oci-from-dockertar -f t.tar d
+	[ "$status" -eq 2 ]
+	[[ $stderr == *COG_PUSH_THREADS* ]]
+}
+
 @test "the outer tar may be compressed" {
 	for pack in "gzip -c" "bzip2 -c" "xz -c" "zstd -qc"; do
 		echo "# $pack"

@@ -19,11 +19,11 @@ def sha(data):
 
 
 def layer(name, text="hello\n"):
-    """A small layer: a plain tar."""
+    """A layer: a plain tar."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
         info = tarfile.TarInfo(name)
-        data = text.encode()
+        data = text.encode() if isinstance(text, str) else text
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
@@ -586,6 +586,15 @@ def hard_link_cycle():
 def link_cycle():
     Tar().link("a/layer.tar", "../b/layer.tar").link("b/layer.tar", "../a/layer.tar").file("c.json", CONFIG).file(
         "manifest.json", manifest(["a/layer.tar", "b/layer.tar"])).end()
+
+
+def large_layer():
+    "a layer of 12 MiB: text, then what does not compress, then zeros"
+    text = b"".join(b"line %d of a file\n" % i for i in range(200000))[: 4 << 20]
+    noise = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range((4 << 20) // 32))
+    large = layer("file", text + noise + bytes(4 << 20))
+    Tar().file("a/layer.tar", large).file("c.json", config([large])).file(
+        "manifest.json", manifest(["a/layer.tar"])).end()
 
 
 def large_config(mib=5):

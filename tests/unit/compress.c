@@ -2,6 +2,8 @@
 /* What goes through compress comes out again, in pieces of any size; paths of a tar are cleaned. */
 #include "check.h"
 #include "compress.h"
+#include "deflate.h"
+#include "gzip.h"
 #include "inflate.h"
 #include "tarball.h"
 
@@ -19,6 +21,8 @@ static int hash(void *context, const void *data, size_t len, struct error *e)
 	return 0;
 }
 
+static int threads = 1; /* to pack with */
+
 /* Packs LEN bytes in pieces of STEP; returns the blob (to be freed). */
 static unsigned char *pack(const unsigned char *data, size_t len, size_t step, enum packing packing,
 			   struct packed *packed)
@@ -26,7 +30,7 @@ static unsigned char *pack(const unsigned char *data, size_t len, size_t step, e
 	struct error e = {0};
 	FILE *file = tmpfile();
 	int fd = fileno(file);
-	struct compressor *c = compressor_new(fd, "test", packing);
+	struct compressor *c = compressor_new(fd, "test", packing, threads);
 	for (size_t at = 0; at < len; at += step)
 		CHECK(compressor_write(c, data + at, step < len - at ? step : len - at, &e) == 0);
 	CHECK(compressor_finish(c, packed, &e) == 0);
@@ -40,11 +44,13 @@ static unsigned char *pack(const unsigned char *data, size_t len, size_t step, e
 static void check_round(const unsigned char *data, size_t len)
 {
 	static const size_t steps[] = {7, 4096, 1 << 20, (1 << 20) + 1, 5 << 20};
+	static const int counts[] = {1, 2, 1, 5, GZIP_THREADS_MAX};
 	struct digest raw, first = {""}, back;
 	digest_of(&raw, data, len);
 	for (size_t i = len > 100000 ? 1 : 0; i < sizeof steps / sizeof *steps; i++) {
 		struct packed p;
 		struct error e = {0};
+		threads = counts[i];
 		unsigned char *blob = pack(data, len, steps[i], PACK_GZIP, &p);
 		CHECK(p.is_packed && digest_equal(&p.raw, &raw) && digest_equal(&p.diff_id, &raw));
 		CHECK(p.raw_size == (int64_t)len);
@@ -56,9 +62,10 @@ static void check_round(const unsigned char *data, size_t len)
 		struct hasher *h = hasher_new();
 		struct inflater *inflater = inflater_new(false, hash, h);
 		for (int64_t at = 0; at < p.blob_size; at += 1000)
-			CHECK(inflater_write(inflater, blob + at,
-					     (size_t)(p.blob_size - at < 1000 ? p.blob_size - at : 1000),
-					     &e) == 0);
+			CHECK(inflater_write(
+				      inflater, blob + at,
+				      (size_t)(p.blob_size - at < 1000 ? p.blob_size - at : 1000),
+				      &e) == 0);
 		CHECK(inflater_finish(inflater, &e) == 0);
 		hasher_final(h, &back);
 		CHECK(digest_equal(&back, &raw));
@@ -92,6 +99,80 @@ static void test_rounds(void)
 	check_round(data, 1);
 	check_round(data, 1 << 20);
 	check_round(data, len);
+	free(data);
+}
+
+/* Many streams, each at its own address, give the same bytes for the same block. Machine code, that
+ * of this program, in small blocks is where a match that is missed shows. */
+static void test_streams(void)
+{
+	enum { STREAMS = 16, LEN = 1024, STEP = 256, BLOCKS_MAX = 3000 };
+	static unsigned char data[LEN + DEFLATE_PADDING], out[2][DEFLATE_BOUND];
+	struct deflater *streams[STREAMS];
+	int differ = 0, blocks = 0, code = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	CHECK(code >= 0);
+	for (int i = 0; i < STREAMS; i++)
+		streams[i] = deflater_new();
+	while (blocks < BLOCKS_MAX && pread(code, data, LEN, (off_t)blocks * STEP) == LEN) {
+		size_t len = deflate_block(streams[0], data, LEN, out[0]);
+		for (int i = 1; i < STREAMS; i++)
+			differ += deflate_block(streams[i], data, LEN, out[1]) != len ||
+				  memcmp(out[0], out[1], len) != 0;
+		blocks++;
+	}
+	CHECK(blocks > 500 && differ == 0);
+	for (int i = 0; i < STREAMS; i++)
+		deflater_free(streams[i]);
+	close(code);
+}
+
+/* What does not compress is stored, and so is not more than a few bytes larger; what does a little
+ * in one place is deflated as a whole. */
+static void test_stored(void)
+{
+	static unsigned char data[DEFLATE_BLOCK + DEFLATE_PADDING], out[DEFLATE_BOUND];
+	unsigned state = 1;
+	struct deflater *d = deflater_new();
+	for (size_t i = 0; i < DEFLATE_BLOCK; i++) {
+		state = state * 1103515245 + 12345;
+		data[i] = (unsigned char)(state >> 16);
+	}
+	size_t len = deflate_block(d, data, DEFLATE_BLOCK, out);
+	CHECK(len == DEFLATE_BLOCK + 17 * 5);
+	CHECK(memcmp(out, "\x00\xff\xff\x00\x00", 5) == 0 && memcmp(out + 5, data, 65535) == 0);
+	memset(data + DEFLATE_BLOCK / 2, 'x', DEFLATE_BLOCK / 2);
+	CHECK(deflate_block(d, data, DEFLATE_BLOCK, out) < DEFLATE_BLOCK * 3 / 5);
+	/* Half the bits: what weights have that are shortened to 16 bits. */
+	for (size_t i = 0; i < DEFLATE_BLOCK; i += 2)
+		data[i] = (unsigned char)(data[i] & 15);
+	CHECK(deflate_block(d, data, DEFLATE_BLOCK, out) < DEFLATE_BLOCK * 8 / 10);
+	deflater_free(d);
+}
+
+/* A disk that is full ends it, whatever the threads are at, and so does who gives up. */
+static void test_failures(void)
+{
+	enum { LEN = 5 << 20 };
+	unsigned char *data = calloc(1, LEN);
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	static const int counts[] = {1, 2, GZIP_THREADS_MAX};
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct gzip_result result;
+		struct error e = {0};
+		struct gzip *g = gzip_new(full, "full", counts[i]);
+		int rc = gzip_write(g, data, LEN, &e);
+		rc = rc ? rc : gzip_finish(g, &result, &e);
+		CHECK(rc == -1 && e.status == STATUS_FAILED);
+		CHECK(strstr(e.text, "No space left"));
+		gzip_free(g);
+
+		FILE *file = tmpfile();
+		g = gzip_new(fileno(file), "given up", counts[i]);
+		CHECK(gzip_write(g, data, LEN, &e) == 0);
+		gzip_free(g);
+		fclose(file);
+	}
+	close(full);
 	free(data);
 }
 
@@ -133,12 +214,18 @@ static void test_paths(void)
 		const char *base, *path, *to;
 		bool is_link;
 	} cases[] = {
-		{"", "a/b", "a/b", false},	  {"", "./a//b/", "a/b", false},
-		{"", "", "", false},		  {"", "a/../b", NULL, false},
-		{"", "/a", NULL, false},	  {"x/y", "../z/l", "x/z/l", true},
-		{"x", "../l", "l", true},	  {"x", "../../l", NULL, true},
-		{"", "..", NULL, true},		  {"x", "./l", "x/l", true},
-		{"", "..a/b..", "..a/b..", false}, {"x", "/l", NULL, true},
+		{"", "a/b", "a/b", false},
+		{"", "./a//b/", "a/b", false},
+		{"", "", "", false},
+		{"", "a/../b", NULL, false},
+		{"", "/a", NULL, false},
+		{"x/y", "../z/l", "x/z/l", true},
+		{"x", "../l", "l", true},
+		{"x", "../../l", NULL, true},
+		{"", "..", NULL, true},
+		{"x", "./l", "x/l", true},
+		{"", "..a/b..", "..a/b..", false},
+		{"x", "/l", NULL, true},
 	};
 	char to[TARBALL_PATH_SIZE];
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -155,6 +242,9 @@ static void test_paths(void)
 int main(void)
 {
 	test_rounds();
+	test_streams();
+	test_stored();
+	test_failures();
 	test_zstd();
 	test_sniff();
 	test_paths();
