@@ -317,7 +317,7 @@ static void on_status(struct upload *u, const struct upload_answer *a)
 		try_later(u, UPLOAD_STATUS, a);
 		return;
 	}
-	if (a->class == ANSWER_UNKNOWN || (a->class == ANSWER_OK && have > u->size)) {
+	if (a->class == ANSWER_UNKNOWN || (a->class == ANSWER_OK && have > u->size + a->has_unit)) {
 		restart(u, a);
 		return;
 	}

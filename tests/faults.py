@@ -14,6 +14,9 @@ import time
 class Plan:
     """What happens to one request."""
 
+    def __init__(self):
+        self.faults = []  # the options that say so
+
     fail = None  # a status: the body is read, nothing is done
     retry_after = None  # with it
     answer = None  # a status, in the place of that of a request that was carried out
@@ -24,6 +27,7 @@ class Plan:
     cut = False
     cut_after = None  # bytes of the body; None is after all is done, in the place of the answer
     cut_resets = True  # by RST, else by FIN
+    outage = None  # seconds; with a cut: of all connections, and no new one for so long
 
 
 class Order:
@@ -83,6 +87,11 @@ def cut(plan, count, kind="rst"):
     plan.cut_resets = kind == "rst"
 
 
+def down(plan, count, seconds):
+    cut(plan, count)
+    plan.outage = float(seconds)
+
+
 # Option: what it does, numbers of fields behind METHOD, form, help.
 ORDERS = {
     "--fail": (fail, (2, 3), "METHOD:COUNT:STATUS[:WAIT]",
@@ -99,6 +108,8 @@ ORDERS = {
     "--short-at": (short, (2,), "METHOD:N:BYTES", "only BYTES of the body are stored"),
     "--cut-at": (cut, (2, 3), "METHOD:N:BYTES[:fin]",
         "the connection ends after BYTES of the body, or (reply) in the place of the answer"),
+    "--down-at": (down, (3,), "METHOD:N:BYTES:SECONDS",
+        "the same, and so do all others; for so long nobody listens, then all is as before"),
 }
 
 
@@ -133,6 +144,7 @@ class Cuts:
         if self.wait > 0 or (self.needs_body and not length):
             return
         plan.cut = True
+        plan.faults.append("--cut")
         plan.cut_resets = self.resets
         # A fifth loses the answer. A request without a body is lost itself or its answer is.
         place = self.where / 0.8
@@ -160,6 +172,7 @@ class Faults:
                     continue
                 if order.seen == order.number or (option == "--fail" and order.seen < order.number):
                     ORDERS[option][0](plan, *order.rest)
+                    plan.faults.append(option)
             self.cuts.apply(plan, length)
         if plan.cut_after is not None and plan.cut_after >= length > 0:
             plan.cut_after = None

@@ -8,7 +8,7 @@ ones on demand, and a log of every request. Standard library only; listens on lo
 The log has one JSON object a line, written before the answer is sent: method, path, query, headers
 (names in lower case), contentLength, bodyBytes (received), status (of the answer; 0 without one),
 connection (the number of the TCP connection). A request that was cut here has cut true, and lost, the
-status of the answer that was not sent. Of blobs only digest and size are kept, or, with --store, the bytes as
+status of the answer that was not sent; faults are the options of what a request met on order. Of blobs only digest and size are kept, or, with --store, the bytes as
 DIR/<hex>; those of one repository are those of all, but for --mount.
 
 The parts: verbs.py (a request), manifests.py, sessions.py and models.py (uploads as of different
@@ -20,6 +20,7 @@ import os
 import socket
 import ssl
 import sys
+import time
 from http.server import ThreadingHTTPServer
 
 from faults import Faults, add_options
@@ -37,6 +38,8 @@ class Server(ThreadingHTTPServer):
         self.registry = Registry(options)
         self.faults = Faults(options)
         self.model = MODELS.get(options.model, Plain)(options)
+        self.open_sockets = set()
+        self.outage = 0  # seconds, of the one that is to come
         self.context = None
         if options.tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,7 +59,28 @@ class Server(ThreadingHTTPServer):
                 self.registry.write_log({"method": "CLEAR"})
                 return
             request = self.context.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        self.open_sockets.add(request)
+        try:
+            super().finish_request(request, client_address)
+        finally:
+            self.open_sockets.discard(request)
+
+    def go_down(self, seconds):
+        """Ends all connections, and takes none for so long. What is stored stays."""
+        self.outage = seconds
+        for request in list(self.open_sockets):
+            try:
+                request.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.shutdown()
+
+    def come_back(self):
+        self.socket.close()
+        time.sleep(self.outage)
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self.server_activate()
 
     def handle_error(self, request, client_address):
         error = sys.exc_info()[1]
@@ -140,7 +164,9 @@ def main():
     with open(temporary, "w", encoding="ascii") as file:
         file.write(f"{server.server_address[1]}\n")
     os.rename(temporary, options.port_file)
-    server.serve_forever()
+    while True:
+        server.serve_forever(poll_interval=0.05)
+        server.come_back()
 
 
 main()

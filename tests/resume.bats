@@ -115,6 +115,16 @@ journal_offset() {
 	[[ $stderr == *"503"*"38 % of ${d:0:19} is there: the same command goes on)" ]]
 }
 
+@test "a PUT that fails with all bytes there is sent again, also where one too many is counted" {
+	for model in v3 quay; do
+		start_model "$model" --fail-at PUT:1:503
+		upload "$(random_blob L 3000000)"
+		[ "$(of_method POST)" -eq 1 ]
+		[ "$(excess 3000000)" -eq 0 ]
+		stop_registry
+	done
+}
+
 @test "Retry-After is waited for" {
 	start_registry --model v3 --store store --fail-at PATCH:2:429:1
 	upload "$(random_blob L 3000000)"

@@ -85,6 +85,8 @@ class Handler(Manifests, BaseHTTPRequestHandler):
         if self.answered is not None:
             return
         self.answered = status
+        if self.plan.faults:
+            more["faults"] = self.plan.faults
         length = self.headers.get("Content-Length")
         self.registry.write_log(
             {
@@ -109,6 +111,8 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             self.log(0)
             return
         self.log(0, cut=True, **more)
+        if self.plan.outage is not None:
+            self.server.go_down(self.plan.outage)
         if not self.plan.cut_resets:
             self.lingers = True
             return
