@@ -37,7 +37,8 @@ struct transfer {
 	bool is_commit;				 /* it is that of the PUT */
 	int64_t sent_bytes;
 	int64_t start_ms, reported_ms;
-	struct error failure; /* of the last request */
+	struct error failure; /* of the last request that failed */
+	int failure_status;   /* of its answer; 0: there was none */
 };
 
 int transfer_options_init(struct transfer_options *o, struct error *e)
@@ -191,8 +192,7 @@ static bool is_fatal(const struct transfer *t, const struct upload_answer *a)
 	       (a->status == 0 || a->class == ANSWER_OK);
 }
 
-static int wait_before(struct transfer *t, const struct upload_step *step, int http_status,
-		       struct error *e)
+static int wait_before(struct transfer *t, const struct upload_step *step, struct error *e)
 {
 	const struct upload *u = &t->upload;
 	struct event_retry r = {
@@ -201,7 +201,7 @@ static int wait_before(struct transfer *t, const struct upload_step *step, int h
 		.max_attempts = u->retry.tries,
 		.delay_ms = step->delay_ms,
 		.reason = t->failure.text,
-		.http_status = http_status,
+		.http_status = t->failure_status,
 	};
 	return retry_wait(&r, e);
 }
@@ -234,16 +234,20 @@ static int step_on(struct transfer *t, struct error *e)
 	if (rc < 0)
 		t->failure = why;
 	describe(t, &step, rc, &a);
+	if (rc < 0)
+		t->failure_status = a.status;
 	if (rc < 0 && is_fatal(t, &a)) {
 		*e = t->failure;
 		return -1;
 	}
-	if (rc == 0 && a.class != ANSWER_OK && a.class != ANSWER_UNKNOWN)
+	if (rc == 0 && a.class != ANSWER_OK && a.class != ANSWER_UNKNOWN) {
 		answer_refused("HEAD", &t->registry->response, &t->failure);
+		t->failure_status = a.status;
+	}
 	upload_answered(&t->upload, &a);
 	remember(t, &step);
 	step = upload_next(&t->upload);
-	return t->upload.failures > failures ? wait_before(t, &step, a.status, e) : 0;
+	return t->upload.failures > failures ? wait_before(t, &step, e) : 0;
 }
 
 /* What to say when the tries are used up. */

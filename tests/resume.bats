@@ -121,6 +121,7 @@ journal_offset() {
 		upload "$(random_blob L 3000000)"
 		[ "$(of_method POST)" -eq 1 ]
 		[ "$(excess 3000000)" -eq 0 ]
+		[ "$(jq 'select(.event == "retry").httpStatus' <<<"$output")" -eq 503 ]
 		stop_registry
 	done
 }
