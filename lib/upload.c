@@ -313,11 +313,14 @@ static void on_open(struct upload *u, const struct upload_answer *a)
 static void on_status(struct upload *u, const struct upload_answer *a)
 {
 	int64_t have = a->have;
-	if (is_lost(a)) {
+	/* What 500 is to the last try is a lost session: else no command would ever go on. */
+	bool is_dead = a->status == 500 && u->failures >= u->retry.tries;
+	bool has_more = a->class == ANSWER_OK && have > u->size + a->has_unit;
+	if (is_lost(a) && !is_dead) {
 		try_later(u, UPLOAD_STATUS, a);
 		return;
 	}
-	if (a->class == ANSWER_UNKNOWN || (a->class == ANSWER_OK && have > u->size + a->has_unit)) {
+	if (is_dead || a->class == ANSWER_UNKNOWN || has_more) {
 		restart(u, a);
 		return;
 	}

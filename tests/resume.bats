@@ -150,6 +150,12 @@ journal_offset() {
 	upload "$d"
 }
 
+@test "a session whose status is 500 to the last try is given up for a new one" {
+	start_model v3 --lose-at PATCH:2:500
+	upload "$(random_blob L 3000000)"
+	[ "$(of_method POST)" -eq 2 ]
+}
+
 @test "a signal keeps the session, and the running chunk if it is nearly through" {
 	start_model v3 --throttle 20000000
 	begin_upload
