@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The states are the requests that come next:
  *
- * ASK     Is the blob there? Yes: DONE. No: STATUS where an earlier process left a session, else
- *         OPEN.
- * OPEN    A session was made: SEND, or COMMIT where the blob goes as one body. Mounted: DONE. A
- *         mount that failed: OPEN without.
+ * ASK     Is the blob there? Yes: DONE. No: STATUS if an earlier process left a session, else OPEN.
+ * OPEN    A session was made: SEND, or COMMIT of one body. Mounted: DONE. Not mounted: OPEN without.
  * SEND    Accepted: SEND, or COMMIT after the last chunk. An unclear end (no answer, or one that
  *         leaves open what was stored): STATUS. Too large: a smaller body, remembered for the
  *         host. Chunks refused altogether: another shape.
@@ -416,7 +414,8 @@ static void on_send(struct upload *u, const struct upload_answer *a)
 		return;
 	}
 	if (is_lost(a)) {
-		u->unsure_end = a->is_body_sent ? end : -1;
+		if (a->is_body_sent)
+			u->unsure_end = end;
 		u->asks = 0;
 		try_later(u, UPLOAD_STATUS, a);
 		return;

@@ -156,6 +156,14 @@ journal_offset() {
 	[ "$(of_method POST)" -eq 2 ]
 }
 
+@test "what may have been stored is remembered through a failure that stores nothing" {
+	export COG_PUSH_CHUNK_SIZE=8388608 # of which the buffers of a connection don't hold all
+	start_model ecr --answer-at PATCH:3:502 --answer-at PATCH:4:504
+	upload "$(random_blob L 40000000)"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 40000000)" -lt 1048576 ]
+}
+
 @test "a signal keeps the session, and the running chunk if it is nearly through" {
 	start_model v3 --throttle 20000000
 	begin_upload
