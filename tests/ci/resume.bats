@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+# Pushes that are killed, stopped or doubled, tokens that end and disks that fill, and blobs beyond
+# 4 GiB, with the scripted registry.
+load ../helper
+load ../layout
+load ../access
+load ../processes
+
+LAYER=60000000
+CHUNK=4194304
+
+setup_file() {
+	export SAVED=$BATS_FILE_TMPDIR/saved.tar
+	local dir=$BATS_FILE_TMPDIR/saved
+	mkdir "$dir"
+	head -c "$LAYER" /dev/urandom >"$dir/content"
+	tar -C "$dir" -cf "$dir/layer.tar" content
+	jq -cn --arg diff_id "sha256:$(sha "$dir/layer.tar")" '{architecture: "amd64", os: "linux",
+		config: {}, rootfs: {type: "layers", diff_ids: [$diff_id]}}' >"$dir/config.json"
+	echo '[{"Config":"config.json","RepoTags":["ci/large:1"],"Layers":["layer.tar"]}]' >"$dir/manifest.json"
+	tar -C "$dir" -cf "$SAVED" layer.tar config.json manifest.json
+	rm -r "$dir"
+}
+
+setup() {
+	own_world
+	mkdir store
+	export COG_PUSH_CHUNK_SIZE=$CHUNK COG_PUSH_MULTIPART_THRESHOLD=1000000
+}
+
+teardown() {
+	# What a test that failed left running.
+	[ -z "$MARK" ] || kill_marked
+	! mountpoint -q "$WORLD/small" || umount "$WORLD/small"
+	local pid
+	for pid in "${SERVERS[@]}"; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	return 0
+}
+
+# of_layer JQ: of the requests that brought bytes of the one large blob.
+of_layer() {
+	jq -s "[.[] | select(.method == \"PATCH\")] | $1" "$REGISTRY_LOG"
+}
+
+# layer_excess: bytes that the registry got beyond the layer, whose digest and size come from the store.
+layer_excess() {
+	local size
+	size=$(find store -type f ! -name 'upload-*' -size +1000k -printf '%s\n')
+	echo $(($(of_layer 'map(.bodyBytes) | add') - size))
+}
+
+# has_chunks N: the registry has accepted so many, of all pushes.
+has_chunks() {
+	[ "$(of_layer 'map(select(.status == 202)) | length')" -ge "$1" ]
+}
+
+kill_all() {
+	local file pid
+	for file in $(marked); do
+		pid=${file#/proc/}
+		kill -KILL "${pid%/environ}" 2>/dev/null
+	done
+	is_gone
+}
+
+# kill_marked: all of the run, those too that begin meanwhile.
+kill_marked() {
+	wait_for 10 kill_all
+}
+
+# is_pushed: the store has both blobs, each with the bytes of its digest.
+is_pushed() {
+	local hex hexes
+	hexes=$(cd store && printf '%s\n' [!u]*)
+	for hex in $hexes; do
+		[ "$(sha "store/$hex")" = "$hex" ]
+	done
+	[ "$(wc -w <<<"$hexes")" -eq 2 ]
+	[ -z "$(ls "$XDG_STATE_HOME/cog-push/uploads")" ]
+}
+
+@test "kill -9 of all of cog-push, three times, and its layout gone: the next goes on where the registry is" {
+	start_registry --model v3 --store store --throttle 60000000
+	local chunks
+	for chunks in 2 5 9; do
+		begin cog-push "$SAVED" "$REGISTRY/ci/killed:1"
+		wait_for 30 has_chunks "$chunks"
+		kill_marked
+		wait "$RUN" || true
+		rm -rf "${TMPDIR:?}"/*
+	done
+	try cog-push "$SAVED" "$REGISTRY/ci/killed:1"
+	[ "$status" -eq 0 ]
+	is_pushed
+	echo "in excess: $(layer_excess)"
+	[ "$(layer_excess)" -le $((3 * CHUNK)) ]
+	# One session, whatever the config took.
+	[ "$(of_layer 'map(.path) | unique | length')" -eq 1 ]
+}
+
+@test "an uploader that is stopped for longer than the stall limit goes on" {
+	export COG_PUSH_STALL_MS=500
+	start_registry --model v3 --store store --throttle 30000000
+	new_layout L
+	local d
+	d=$(random_blob L "$LAYER")
+	begin oci-blob-upload L "$REGISTRY/ci/stopped" "$d"
+	wait_for 20 has_chunks 3
+	kill -STOP "$RUN"
+	sleep 1.5 # what is waited for is that nothing happens
+	kill -CONT "$RUN"
+	finish
+	[ "$status" -eq 0 ]
+	cmp "L/blobs/sha256/${d#sha256:}" "store/${d#sha256:}"
+	[ "$(layer_excess)" -le "$CHUNK" ]
+}
+
+@test "two pushes of one image at once: one waits and says so, and nothing is sent twice" {
+	start_registry --model v3 --store store --throttle 30000000
+	begin cog-push "$SAVED" "$REGISTRY/ci/both:1"
+	wait_for 30 has_chunks 2
+	try cog-push "$SAVED" "$REGISTRY/ci/both:2"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"waits for another process that uploads it"* ]]
+	[[ $stderr == *exists* ]]
+	finish
+	[ "$status" -eq 0 ]
+	is_pushed
+	[ "$(layer_excess)" -eq 0 ]
+}
+
+@test "tokens that end during every chunk are renewed, and no chunk is sent twice" {
+	start_tokens --life 1
+	start_bearer_registry --model v3 --store store --throttle 4000000
+	new_layout L
+	local d
+	d=$(random_blob L 20000000)
+	try oci-blob-upload L "$REGISTRY/ci/tokens" "$d"
+	[ "$status" -eq 0 ]
+	[ "$(token_requests | wc -l)" -ge 4 ]
+	echo "401: $(requests 'select(.status == 401)' | wc -l), in excess: $(layer_excess)"
+	cmp "L/blobs/sha256/${d#sha256:}" "store/${d#sha256:}"
+	[ "$(of_layer 'map(select(.status == 202)) | length')" -eq 5 ]
+	[ "$(layer_excess)" -eq 0 ]
+}
+
+@test "a full disk under the journal: a warning, and the push goes on without" {
+	mkdir small
+	mount -t tmpfs -o size=64k tmpfs small
+	head -c 100000 /dev/zero >small/full 2>/dev/null || true
+	start_registry --model v3 --store store --fail-at PATCH:3:503
+	COG_STATE_DIR=$WORLD/small/state try cog-push "$SAVED" "$REGISTRY/ci/full:1"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *warning*"No space left"* ]]
+	is_pushed
+	[ "$(layer_excess)" -le "$CHUNK" ]
+}
+
+# status_of_run KEY: of /proc/RUN/status, in kB.
+status_of_run() {
+	awk -v key="$1:" '$1 == key { print $2 }' "/proc/$RUN/status"
+}
+
+is_beyond_4_gib() {
+	[ "$(tail -n 1 "$REGISTRY_LOG" | jq '.method == "PATCH" and .status == 202 and
+		(.headers["content-range"] | split("-")[1] | tonumber) > 4294967296')" = true ]
+}
+
+@test "4.4 GiB: a cut and a kill beyond 4 GiB, each gone on from, and memory stays flat" {
+	local size=4724464026 d hex out
+	export COG_PUSH_CHUNK_SIZE=134217728
+	new_layout L
+	truncate -s "$size" sparse
+	hex=$(sha sparse)
+	mv sparse "L/blobs/sha256/$hex"
+	d=sha256:$hex
+	# Chunk 33 begins at 4 GiB; 34 is cut, in 35 the uploader is killed.
+	start_registry --model v3 --cut-at PATCH:34:100000000
+	begin oci-blob-upload L "$REGISTRY/ci/huge" "$d"
+	wait_for 120 is_beyond_4_gib
+	begun=$(of_layer length)
+	wait_for 120 has_chunks 34
+	echo "memory: $(status_of_run VmHWM) kB"
+	[ "$(status_of_run VmHWM)" -lt 40000 ]
+	kill -KILL "$RUN"
+	wait "$RUN" || true
+	[ "$(jq .offset "$XDG_STATE_HOME"/cog-push/uploads/*.json)" -gt 4294967296 ]
+	/usr/bin/time -f %M -o memory oci-blob-upload L "$REGISTRY/ci/huge" "$d" >out
+	echo "memory: $(cat memory) kB"
+	[ "$(cat memory)" -lt 40000 ]
+	# The registry checks the digest; here, that each chunk began where the registry was.
+	[ "$(requests 'select(.method == "PUT").status')" = 201 ]
+	requests 'select(.method == "PATCH") | [.headers["content-range"], .contentLength, .bodyBytes, .status]' | tail -n 5
+	[ "$(requests 'select(.method == "PATCH" and .cut).headers["content-range"]')" = '"4429185024-4563402751"' ]
+	[ "$(requests 'select(.method == "PATCH" and (.headers["content-range"] | startswith("4529185024-"))) | .status' | head -n 1)" = 202 ]
+	[ "$(of_layer 'map(.bodyBytes) | add')" -le $((size + COG_PUSH_CHUNK_SIZE)) ]
+	[ "$(of_layer 'map(.path) | unique | length')" -eq 1 ]
+}
