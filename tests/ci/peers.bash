@@ -130,10 +130,12 @@ answers_or_died() {
 	is_gone "$server" || curl -skS "$1/v2/" >/dev/null 2>&1
 }
 
+# With NGINX_MASTER=on it has a master process, which a reload (HUP) needs.
 nginx_conf() {
 	cat <<-END
 		daemon off;
-		master_process off;
+		master_process ${NGINX_MASTER:-off};
+		user root;
 		pid nginx.pid;
 		events {}
 		http {
