@@ -2,7 +2,7 @@
 /* The states are the requests that come next:
  *
  * ASK     Is the blob there? Yes: DONE. No: STATUS if an earlier process left a session, else OPEN.
- * OPEN    A session was made: SEND, or COMMIT of one body. Mounted: DONE. Not mounted: OPEN without.
+ * OPEN    A session was made: SEND, or COMMIT of one body. Mounted: DONE; not: OPEN without.
  * SEND    Accepted: SEND, or COMMIT after the last chunk. An unclear end (no answer, or one that
  *         leaves open what was stored): STATUS. Too large: a smaller body, remembered for the
  *         host. Chunks refused altogether: another shape.

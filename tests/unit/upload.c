@@ -233,6 +233,19 @@ static void test_unclear_end(void)
 	say(&u, 405, -1);
 	NEXT(SEND, 0, 4);
 
+	/* Nor does a second one that was cut say anything about the first, that was not. */
+	start(&u, 10, 4);
+	open_session(&u);
+	cut(&u, true);
+	say(&u, 405, -1);
+	NEXT(SEND, 0, 4);
+	cut(&u, false);
+	say(&u, 405, -1);
+	NEXT(SEND, 0, 4);
+	u.learnt.is_range_frozen = true;
+	say(&u, 416, -1);
+	NEXT(SEND, 4, 4);
+
 	/* It tells where it is in its refusal. */
 	start(&u, 10, 4);
 	open_session(&u);
@@ -573,6 +586,18 @@ static void test_one_too_many(void)
 	NEXT(SEND, 8, 8);
 	upload_answered(&u, &a);
 	NEXT(SEND, 7, 8);
+
+	/* Of the whole blob. */
+	a = answer(204, 9);
+	a.has_unit = true;
+	start(&u, 8, 8);
+	open_session(&u);
+	say(&u, 202, -1);
+	say(&u, 503, -1);
+	say(&u, 404, -1);
+	NEXT(STATUS, 0, 0);
+	upload_answered(&u, &a);
+	NEXT(COMMIT, 8, 0);
 }
 
 static void test_lost_place(void)
@@ -585,6 +610,15 @@ static void test_lost_place(void)
 	NEXT(STATUS, 0, 0);
 	say(&u, 204, 0);
 	NEXT(SEND, 0, 4);
+	say(&u, 500, -1);
+	NEXT(ASK, 0, 0);
+
+	/* A status that is 500 to the last try: else no command would ever go on. */
+	start(&u, 10, 4);
+	open_session(&u);
+	cut(&u, false);
+	say(&u, 500, -1);
+	NEXT(STATUS, 0, 0);
 	say(&u, 500, -1);
 	NEXT(ASK, 0, 0);
 
