@@ -103,8 +103,14 @@ fuzz: $(FUZZERS)
 			$$each.corpus tests/data || exit 1; \
 	done
 
+# Uploads through N faults and more, drawn from SEED.
+SEED = 1
+N = 1000
+campaign: all
+	tests/campaign --seed $(SEED) --faults $(N)
+
 # What takes an hour and more.
-check-long: check-valgrind fuzz
+check-long: check-valgrind campaign fuzz
 
 lint:
 	tests/lint
@@ -131,6 +137,6 @@ clean:
 	rm -rf $(BUILD)
 	rm -f $(PROGRAMS)
 
-.PHONY: all units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
+.PHONY: all campaign units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
 .SECONDARY: $(OBJECTS)
 -include $(wildcard $(BUILD)/*/*.d)
