@@ -554,6 +554,33 @@ is_sized() { # FILE BYTES
 	[ "$(requests 'select(.cut)' | wc -l)" -eq 3 ]
 }
 
+is_refused() {
+	local code=0
+	curl -s "http://$REGISTRY/v2/" -o body || code=$?
+	[ "$code" -eq 7 ]
+}
+
+is_back() {
+	ask GET /v2/
+	[ "$CODE" = 200 ]
+}
+
+@test "--down-at: nobody listens for a while, then all is as before" {
+	start_model v3 --down-at PATCH:2:50000:1
+	begin
+	patch 0 99999
+	patch 100000 199999
+	got 000
+	wait_for 5 is_refused
+	wait_for 10 is_back
+	[ "$(requests 'select(.faults) | [.method, .cut, .bodyBytes, .faults]')" = '["PATCH",true,50000,["--down-at"]]' ]
+	ask GET "$LOCATION"
+	has Range 0-149999
+	patch 150000 299999
+	put
+	ended
+}
+
 @test "orders: failures with Retry-After, pages, a status after all is done, a lost session" {
 	start_model v3 --fail PATCH:1:429:3 --fail PATCH:1:503:date+60 --answer-at PATCH:3:500 --lose-at PATCH:4:400
 	begin

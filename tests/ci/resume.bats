@@ -79,7 +79,11 @@ is_pushed() {
 		[ "$(sha "store/$hex")" = "$hex" ]
 	done
 	[ "$(wc -w <<<"$hexes")" -eq 2 ]
-	[ -z "$(ls "$XDG_STATE_HOME/cog-push/uploads")" ]
+}
+
+# keeps_nothing: of an upload that has ended.
+keeps_nothing() {
+	[ -z "$(find "$XDG_STATE_HOME/cog-push/uploads" -type f ! -name '*.tmp')" ]
 }
 
 @test "kill -9 of all of cog-push, three times, and its layout gone: the next goes on where the registry is" {
@@ -95,6 +99,7 @@ is_pushed() {
 	try cog-push "$SAVED" "$REGISTRY/ci/killed:1"
 	[ "$status" -eq 0 ]
 	is_pushed
+	keeps_nothing
 	echo "in excess: $(layer_excess)"
 	[ "$(layer_excess)" -le $((3 * CHUNK)) ]
 	# One session, whatever the config took.
@@ -129,6 +134,7 @@ is_pushed() {
 	finish
 	[ "$status" -eq 0 ]
 	is_pushed
+	keeps_nothing
 	[ "$(layer_excess)" -eq 0 ]
 }
 
