@@ -1,17 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profile.h"
 
+#include "buffer.h"
 #include "file.h"
 #include "json.h"
+#include "reference.h"
 #include "state.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 16 * 1024, AGE_S = 7 * 24 * 3600, NAME_SIZE = 300 };
+#define HOSTS "hosts"
+#define LOCK ".lock"
+
+enum { FILE_MAX = 4096, LOCK_WAIT_MS = 2000 };
+
+/* What need not be learnt the hard way. */
+static const struct {
+	const char *host; /* a pattern of fnmatch() */
+	struct profile profile;
+} known[] = {
+	/* aws/containers-roadmap#2831 (Range), openai/tart#159 (an empty PUT is refused) */
+	{"*.dkr.ecr.*.amazonaws.com", {.is_last_in_put = true, .is_range_frozen = true}},
+	{"*.dkr.ecr.*.amazonaws.com.cn", {.is_last_in_put = true, .is_range_frozen = true}},
+	/* dotnet/sdk-container-builds#472 */
+	{"public.ecr.aws", {.is_one_body = true}},
+	/* "Artifact Registry doesn't support chunked uploads", dotnet/sdk-container-builds#287 */
+	{"gcr.io", {.is_one_body = true}},
+	{"*.gcr.io", {.is_one_body = true}},
+	{"*-docker.pkg.dev", {.is_one_body = true}},
+};
 
 bool profile_equal(const struct profile *a, const struct profile *b)
 {
@@ -20,82 +42,90 @@ bool profile_equal(const struct profile *a, const struct profile *b)
 	       a->is_last_in_put == b->is_last_in_put && a->is_range_frozen == b->is_range_frozen;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-	return len >= end_len && strcmp(text + len - end_len, end) == 0;
-}
-
-/* What would cost an upload to find out. ECR: aws/containers-roadmap#2831, openai/tart#159. Google:
- * no chunks, by its documentation (dotnet/sdk-container-builds#287). */
 static void load_known(struct profile *p, const char *host)
 {
-	if (strstr(host, ".dkr.ecr.") && ends_with(host, ".amazonaws.com"))
-		p->is_last_in_put = p->is_range_frozen = true;
-	else if (strcmp(host, "public.ecr.aws") == 0 || strcmp(host, "gcr.io") == 0 ||
-		 ends_with(host, ".gcr.io") || ends_with(host, "-docker.pkg.dev"))
-		p->is_one_body = true;
+	*p = (struct profile){0};
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (fnmatch(known[i].host, host, 0) == 0)
+			*p = known[i].profile;
 }
 
-static int64_t bytes(const json_t *root, const char *key)
+static void read_bytes(const json_t *root, const char *key, int64_t *bytes)
 {
-	int64_t n = json_integer_value(json_object_get(root, key));
-	return n > 0 ? n : 0;
+	int64_t value = json_size(root, key);
+	if (value >= 0)
+		*bytes = value;
 }
 
-/* Returns whether there is something that is young enough. */
-static bool read_profile(struct profile *p, int dir, const char *name)
+static void read_flag(const json_t *root, const char *key, bool *flag)
+{
+	const json_t *value = json_object_get(root, key);
+	if (json_is_boolean(value))
+		*flag = json_is_true(value);
+}
+
+/* Changes in P what the file of a host says, and is not too old. *IS_LASTING: it has no time. */
+static void read_file(int dir_fd, const char *name, struct profile *p, bool *is_lasting)
 {
 	struct buffer text;
-	struct error ignored = {0};
+	struct error ignored;
 	json_t *root = NULL;
 	buffer_init(&text, FILE_MAX);
-	if (file_read(dir, name, &text, &ignored) == 0 && text.len)
+	if (file_read(dir_fd, name, &text, &ignored) == 0)
 		root = json_parse(name, text.data, text.len, &ignored);
-	buffer_release(&text);
-	int64_t learnt_at = bytes(root, "time");
-	int64_t now = (int64_t)time(NULL);
-	bool is_young = root && learnt_at <= now && now - learnt_at < AGE_S;
-	if (is_young)
-		*p = (struct profile){
-			.max_body = bytes(root, "maxBody"),
-			.max_chunk = bytes(root, "maxChunk"),
-			.is_one_body = json_is_true(json_object_get(root, "oneBody")),
-			.is_chunked = json_is_true(json_object_get(root, "chunked")),
-			.is_last_in_put = json_is_true(json_object_get(root, "lastInPut")),
-			.is_range_frozen = json_is_true(json_object_get(root, "frozenRange")),
-		};
+	int64_t then = json_size(root, "time");
+	*is_lasting = json_is_object(root) && !json_object_get(root, "time");
+	if (*is_lasting || (then >= 0 && (int64_t)time(NULL) - then <= PROFILE_AGE_S)) {
+		read_bytes(root, "maxBody", &p->max_body);
+		read_bytes(root, "maxChunk", &p->max_chunk);
+		read_flag(root, "oneBody", &p->is_one_body);
+		read_flag(root, "chunked", &p->is_chunked);
+		read_flag(root, "lastInPut", &p->is_last_in_put);
+		read_flag(root, "frozenRange", &p->is_range_frozen);
+	}
 	json_decref(root);
-	return is_young;
+	buffer_release(&text);
+}
+
+static void file_name(const char *host, char *name, size_t size)
+{
+	state_host_file(host, ".json", name, size);
 }
 
 void profile_load(struct profile *p, const char *host)
 {
-	char name[NAME_SIZE];
-	struct error ignored = {0};
-	*p = (struct profile){0};
-	int dir = state_open("hosts", &ignored);
-	state_host_file(host, ".json", name, sizeof name);
-	if (dir < 0 || !read_profile(p, dir, name))
-		load_known(p, host);
-	if (dir >= 0)
-		close(dir);
+	char name[REFERENCE_NAME_MAX + 16];
+	struct error ignored;
+	bool is_lasting;
+	load_known(p, host);
+	int dir_fd = state_open(HOSTS, &ignored);
+	if (dir_fd < 0)
+		return;
+	file_name(host, name, sizeof name);
+	read_file(dir_fd, name, p, &is_lasting);
+	close(dir_fd);
 }
 
 static int64_t smaller(int64_t a, int64_t b)
 {
-	return !a || (b && b < a) ? b : a;
+	return a && (!b || a < b) ? a : b;
 }
 
-static int write_profile(const struct profile *p, int dir, const char *name, struct error *e)
+/* Call with the lock held. The flags belong together: the newer ones stand. */
+static int save(int dir_fd, const char *name, const struct profile *p, struct error *e)
 {
-	json_t *root =
-		json_pack("{s:I,s:I,s:b,s:b,s:b,s:b,s:I}", "maxBody", (json_int_t)p->max_body,
-			  "maxChunk", (json_int_t)p->max_chunk, "oneBody", p->is_one_body,
-			  "chunked", p->is_chunked, "lastInPut", p->is_last_in_put, "frozenRange",
-			  p->is_range_frozen, "time", (json_int_t)time(NULL));
-	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-	int rc = text ? file_replace_private(dir, name, text, strlen(text), e)
+	struct profile there = {0};
+	bool is_lasting;
+	read_file(dir_fd, name, &there, &is_lasting);
+	json_t *root = json_pack("{s:I, s:I, s:b, s:b, s:b, s:b}", "maxBody",
+				 (json_int_t)smaller(p->max_body, there.max_body), "maxChunk",
+				 (json_int_t)smaller(p->max_chunk, there.max_chunk), "oneBody",
+				 p->is_one_body, "chunked", p->is_chunked, "lastInPut",
+				 p->is_last_in_put, "frozenRange", p->is_range_frozen);
+	if (root && !is_lasting)
+		(void)json_object_set_new(root, "time", json_integer((json_int_t)time(NULL)));
+	char *text = root ? json_dumps(root, JSON_INDENT(8)) : NULL;
+	int rc = text ? file_replace_private(dir_fd, name, text, strlen(text), e)
 		      : error_errno(e, "memory");
 	free(text);
 	json_decref(root);
@@ -104,24 +134,20 @@ static int write_profile(const struct profile *p, int dir, const char *name, str
 
 int profile_save(const struct profile *p, const char *host, struct error *e)
 {
-	char name[NAME_SIZE], lock_name[NAME_SIZE];
-	int lock = -1;
-	struct profile merged = *p, there;
-	int rc = -1;
-	int dir = state_open("hosts", e);
-	if (dir < 0)
+	char name[REFERENCE_NAME_MAX + 16];
+	int lock_fd = -1;
+	int dir_fd = state_open(HOSTS, e);
+	if (dir_fd < 0)
 		return -1;
-	state_host_file(host, ".json", name, sizeof name);
-	state_host_file(host, ".lock", lock_name, sizeof lock_name);
-	if (state_lock(dir, lock_name, -1, &lock, e))
-		goto out;
-	if (read_profile(&there, dir, name)) {
-		merged.max_body = smaller(merged.max_body, there.max_body);
-		merged.max_chunk = smaller(merged.max_chunk, there.max_chunk);
-	}
-	rc = write_profile(&merged, dir, name, e);
-	close(lock);
-out:
-	close(dir);
-	return rc;
+	file_name(host, name, sizeof name);
+	int rc = state_lock(dir_fd, LOCK, LOCK_WAIT_MS, &lock_fd, e);
+	if (rc == 1)
+		error_set(e, STATUS_FAILED,
+			  HOSTS "/" LOCK ": another process does not give it back");
+	if (rc == 0)
+		rc = save(dir_fd, name, p, e);
+	if (lock_fd >= 0)
+		close(lock_fd);
+	close(dir_fd);
+	return rc ? -1 : 0;
 }

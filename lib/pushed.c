@@ -1,94 +1,161 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pushed.h"
 
+#include "buffer.h"
 #include "file.h"
 #include "state.h"
 
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 1 << 20, NAME_SIZE = 300, LINE_SIZE = DIGEST_TEXT_LEN + REFERENCE_NAME_MAX + 3 };
+#define PUSHED "pushed"
+#define LOCK ".lock"
 
-static int open_cache(const struct reference *repository, char name[NAME_SIZE])
+enum { LINE_MAX_LEN = DIGEST_TEXT_LEN + REFERENCE_NAME_MAX + 2, LOCK_WAIT_MS = 2000 };
+
+static const size_t file_max = (size_t)LINE_MAX_LEN * (PUSHED_LINES_MAX + 1);
+
+/* An open cache and the text of a host's file. */
+struct cache {
+	int dir_fd, lock_fd;
+	char name[REFERENCE_NAME_MAX + 1];
+	struct buffer text; /* empty where there is no file, or none that can be read */
+};
+
+static void cache_release(struct cache *c)
 {
-	struct error ignored = {0};
-	state_host_file(repository->registry, "", name, NAME_SIZE);
-	return state_open_cache("pushed", &ignored);
+	if (c->lock_fd >= 0)
+		close(c->lock_fd);
+	if (c->dir_fd >= 0)
+		close(c->dir_fd);
+	buffer_release(&c->text);
 }
 
-/* The last line of TEXT about D whose repository is other than NOT (NULL: any); its length in *LEN.
- */
-static const char *find_line(const char *text, const struct digest *d, const char * not,
-			     size_t *len)
+/* Returns 0, or -1. Call cache_release() in any case. */
+static int cache_open(struct cache *c, const char *host, bool is_locked)
 {
-	const char *found = NULL;
-	for (const char *line = text; line && (line = strstr(line, d->text));) {
-		const char *name = line + DIGEST_TEXT_LEN + 1;
-		size_t n = line[DIGEST_TEXT_LEN] == ' ' ? strcspn(name, "\n") : 0;
-		bool is_other = !not || n != strlen(not ) || strncmp(name, not, n) != 0;
-		if (n > 0 && n <= REFERENCE_NAME_MAX && is_other) {
-			found = name;
-			*len = n;
-		}
-		line += DIGEST_TEXT_LEN;
-	}
-	return found;
+	struct error ignored = {0};
+	*c = (struct cache){.dir_fd = -1, .lock_fd = -1};
+	buffer_init(&c->text, file_max);
+	state_host_file(host, "", c->name, sizeof c->name);
+	c->dir_fd = state_open_cache(PUSHED, &ignored);
+	if (c->dir_fd < 0 ||
+	    (is_locked && state_lock(c->dir_fd, LOCK, LOCK_WAIT_MS, &c->lock_fd, &ignored)))
+		return -1;
+	if (file_read(c->dir_fd, c->name, &c->text, &ignored))
+		buffer_clear(&c->text);
+	return 0;
+}
+
+/* Cuts the line at TEXT, if it is one of D, and returns its repository; NULL else. *NEXT is where
+ * the next line begins, NULL at the end. A last line without an end counts as none. */
+static const char *take_line(char *text, const struct digest *d, char **next)
+{
+	char *end = strchr(text, '\n');
+	*next = end ? end + 1 : NULL;
+	if (!end)
+		return NULL;
+	*end = '\0';
+	if (strncmp(text, d->text, DIGEST_TEXT_LEN) != 0 || text[DIGEST_TEXT_LEN] != ' ')
+		return NULL;
+	return text + DIGEST_TEXT_LEN + 1;
+}
+
+/* Whether NAME, which comes from a file, is a repository. */
+static bool is_repository(const char *registry, const char *name)
+{
+	char text[2 * REFERENCE_NAME_MAX + 3];
+	struct reference r;
+	struct error ignored;
+	if (strlen(name) > REFERENCE_NAME_MAX)
+		return false;
+	snprintf(text, sizeof text, "%s/%s", registry, name);
+	return reference_parse(&r, text, &ignored) == 0 && strcmp(r.repository, name) == 0;
 }
 
 bool pushed_find(const struct reference *repository, const struct digest *d,
 		 char from[REFERENCE_NAME_MAX + 1])
 {
-	char name[NAME_SIZE];
-	struct buffer text;
-	struct error ignored = {0};
-	size_t len = 0;
-	int dir = open_cache(repository, name);
-	if (dir < 0)
-		return false;
-	buffer_init(&text, FILE_MAX);
-	const char *found = NULL;
-	if (file_read(dir, name, &text, &ignored) == 0 && text.len)
-		found = find_line(text.data, d, repository->repository, &len);
-	if (found) {
-		memcpy(from, found, len);
-		from[len] = '\0';
+	struct cache c;
+	bool is_found = false;
+	char *line = NULL, *next;
+	if (cache_open(&c, repository->registry, false) == 0)
+		line = c.text.data;
+	for (; line; line = next) {
+		const char *name = take_line(line, d, &next);
+		if (!name || strcmp(name, repository->repository) == 0 ||
+		    !is_repository(repository->registry, name))
+			continue;
+		snprintf(from, REFERENCE_NAME_MAX + 1, "%s", name);
+		is_found = true;
 	}
-	buffer_release(&text);
-	close(dir);
-	return found != NULL;
+	cache_release(&c);
+	return is_found;
+}
+
+/* How many whole lines there are, of *LEN bytes. */
+static int count_lines(const struct buffer *text, size_t *len)
+{
+	int count = 0;
+	const char *end = text->data ? strchr(text->data, '\n') : NULL;
+	*len = 0;
+	while (end) {
+		count++;
+		*len = (size_t)(end + 1 - text->data);
+		end = strchr(end + 1, '\n');
+	}
+	return count;
+}
+
+/* Makes the text its newer half. */
+static void drop_half(struct buffer *text, int count)
+{
+	size_t from = 0;
+	for (int i = 0; i < count / 2; i++)
+		from += strcspn(text->data + from, "\n") + 1;
+	memmove(text->data, text->data + from, text->len - from + 1);
+	text->len -= from;
+}
+
+static int append(const struct cache *c, const char *line, struct error *e)
+{
+	int fd = openat(c->dir_fd, c->name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(e, "%s", c->name);
+	int rc = file_write(fd, c->name, line, strlen(line), e);
+	close(fd);
+	return rc;
+}
+
+static void add_line(struct cache *c, const char *line)
+{
+	struct error ignored = {0};
+	size_t len;
+	int count = count_lines(&c->text, &len);
+	if (count > 0 && count < PUSHED_LINES_MAX && len == c->text.len) {
+		(void)append(c, line, &ignored);
+		return;
+	}
+	/* A new file, in place of one that is of no use too; or a line that a full disk has cut. */
+	if (c->text.data)
+		c->text.data[len] = '\0';
+	c->text.len = len;
+	if (count >= PUSHED_LINES_MAX)
+		drop_half(&c->text, count);
+	if (buffer_append(&c->text, line, strlen(line), &ignored) == 0)
+		(void)file_replace_private(c->dir_fd, c->name, c->text.data, c->text.len, &ignored);
 }
 
 void pushed_add(const struct reference *repository, const struct digest *d)
 {
-	char name[NAME_SIZE], lock_name[NAME_SIZE], line[LINE_SIZE];
-	int lock = -1;
-	struct buffer text;
-	struct error ignored = {0};
-	int dir = open_cache(repository, name);
-	if (dir < 0)
-		return;
-	buffer_init(&text, FILE_MAX);
-	state_host_file(repository->registry, ".lock", lock_name, sizeof lock_name);
-	int n = snprintf(line, sizeof line, "%s %s\n", d->text, repository->repository);
-	if (state_lock(dir, lock_name, -1, &lock, &ignored) ||
-	    (file_read(dir, name, &text, &ignored) && ignored.status == STATUS_DATA))
-		goto out;
-	if (text.len && strstr(text.data, line))
-		goto out;
-	/* Of a full one the newer half stays. */
-	const char *kept = text.len ? text.data : "";
-	if (text.len + (size_t)n > FILE_MAX && (kept = strchr(kept + text.len / 2, '\n')))
-		kept++;
-	struct buffer fresh;
-	buffer_init(&fresh, FILE_MAX);
-	if (buffer_append(&fresh, kept ? kept : "", kept ? strlen(kept) : 0, &ignored) == 0 &&
-	    buffer_append(&fresh, line, (size_t)n, &ignored) == 0)
-		(void)file_replace_private(dir, name, fresh.data, fresh.len, &ignored);
-	buffer_release(&fresh);
-out:
-	if (lock >= 0)
-		close(lock);
-	buffer_release(&text);
-	close(dir);
+	char line[LINE_MAX_LEN + 2];
+	struct cache c;
+	snprintf(line, sizeof line, "%s %s\n", d->text, repository->repository);
+	if (cache_open(&c, repository->registry, true) == 0 &&
+	    !(c.text.data && strstr(c.text.data, line)))
+		add_line(&c, line);
+	cache_release(&c);
 }

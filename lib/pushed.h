@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pushed: a small cache of what this machine has pushed where, so that a blob that another
  * repository of the same registry has can be mounted. One file a host in the cache directory,
- * pushed/<host>, one line for each blob, "sha256:... repository", newest last; old lines are
- * dropped. */
+ * pushed/<host>, one line for each blob, "sha256:... repository", newest last; the older half is
+ * dropped at PUSHED_LINES_MAX. It is advice: a line may be wrong, and a registry says so. */
 #ifndef PUSHED_H
 #define PUSHED_H
 
@@ -10,6 +10,8 @@
 #include "reference.h"
 
 #include <stdbool.h>
+
+#define PUSHED_LINES_MAX 4096
 
 /* Sets FROM to a repository of the same registry, other than REPOSITORY, where D was pushed last.
  * Returns whether there is one. */
