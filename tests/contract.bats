@@ -51,6 +51,7 @@ operands() {
 	oci-blob-upload) echo "absent 127.0.0.1:1/a" ;;
 	oci-manifest-put) echo "absent 127.0.0.1:1/a:1" ;;
 	oci-push-check) echo "127.0.0.1:1/a" ;;
+	oci-upload-forget) echo "--cert=absent --key=absent 127.0.0.1:1/a" ;;
 	cog-login) echo "-u user --password-stdin 127.0.0.1:1" ;;
 	cog-logout) echo "127.0.0.1:1" ;;
 	oci-blob-queue) echo "absent 1" ;;
@@ -296,10 +297,11 @@ failed() {
 	done
 }
 
-@test "a login, a logout and a check write nothing on stdout, and do not need one" {
+@test "a login, a logout, a check and what forgets write nothing on stdout, and do not need one" {
 	start_registry
 	for line in \
 		"oci-push-check $REGISTRY/team/fixture" \
+		"oci-upload-forget $REGISTRY/team/fixture" \
 		"cog-login -u user --password-stdin $REGISTRY <<<secret" \
 		"cog-logout $REGISTRY"; do
 		program=$line
@@ -330,10 +332,10 @@ failed() {
 	}
 	start_registry
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
-	for program in oci-push-check oci-blob-upload oci-manifest-put cog-login cog-push; do
+	for program in oci-push-check oci-blob-upload oci-manifest-put oci-upload-forget cog-login cog-push; do
 		# A program finds the blobs that those before it have put there.
 		case $program in
-		oci-push-check) set -- "$REGISTRY/a" ;;
+		oci-push-check | oci-upload-forget) set -- "$REGISTRY/a" ;;
 		oci-blob-upload)
 			# shellcheck disable=SC2046
 			set -- layout "$REGISTRY/a" $(jq -r 'select(.kind == "layer" or .kind == "config").digest' records)
@@ -376,9 +378,10 @@ failed() {
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
 	: >locked
 	chmod 000 locked
-	for program in oci-push-check oci-blob-upload oci-manifest-put cog-login cog-push; do
+	for program in oci-push-check oci-blob-upload oci-manifest-put oci-upload-forget cog-login cog-push; do
 		case $program in
 		oci-manifest-put) set -- layout "$REGISTRY/a:1" ;;
+		oci-upload-forget) set -- "$REGISTRY/a" ;;
 		cog-push) set -- "$DATA/docker26.tar" "$REGISTRY/a:1" ;;
 		*)
 			# shellcheck disable=SC2046

@@ -51,6 +51,24 @@ teardown() {
 	[ "$(find small -mindepth 1)" = "" ]
 }
 
+@test "a full disk under the state directory: the upload goes on, with one warning until there is room" {
+	mount_small
+	oci-from-dockertar layout <"$PEERS/large.tar" >records
+	digest=$(jq -r 'select(.kind == "layer").digest' records)
+	export COG_STATE_DIR=$WORLD/small/state COG_PUSH_CHUNK_SIZE=10000000
+	oci-blob-upload layout "$DOCKER_REGISTRY/ci/state" \
+		"$(jq -r 'select(.kind == "config").digest' records)"
+	head -c 30000000 /dev/zero >small/fill || true
+	try oci-blob-upload layout "$DOCKER_REGISTRY/ci/state" "$digest"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'warning: .*No space left on device: the upload goes on' <<<"$stderr")" -eq 1 ]
+	[ "$(find small/state -name '*.tmp' | wc -l)" -eq 0 ]
+	rm small/fill
+	try oci-blob-upload layout "$DOCKER_REGISTRY/ci/other" "$digest"
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+}
+
 @test "--help and --version of every program fail on a full or closed stdout" {
 	local program
 	for program in "$ROOT"/bin/*; do

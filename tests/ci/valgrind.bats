@@ -72,6 +72,8 @@ check() {
 	check 75 oci-push-check 127.0.0.1:1/grind/none
 	check 75 oci-blob-upload layout 127.0.0.1:1/grind/none <records
 	check 75 oci-manifest-put layout 127.0.0.1:1/grind/none:1
+	"$ROOT/build/unit/journal" write 127.0.0.1:1/grind/none "$(jq -r 'select(.kind == "config").digest' records)" 5
+	check 0 oci-upload-forget 127.0.0.1:1/grind/none
 }
 
 @test "oci-blob-queue and cog-run are clean" {
