@@ -36,7 +36,7 @@ LIBS_cog-logout = $(BASE_LIBS)
 LIBS_cog-run = $(BASE_LIBS)
 
 PROGRAMS = $(patsubst src/%.c,bin/%,$(wildcard src/*.c))
-SCRIPTS = bin/cog-push
+SCRIPTS = bin/cog-push bin/cog-engine
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))

@@ -1,39 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 load helper
 load processes
+load engine
 
 setup() {
 	own_world
 	export DOCKER20=sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad
-}
-
-# fake_engine NAME: an engine with one image, example.com/team/fixture:v1, whose ID is in the file
-# id; what it was called with is in the file calls. $SAVED is the tar that it saves.
-fake_engine() {
-	mkdir -p engines
-	cat >"engines/$1" <<-'END'
-		#!/bin/sh
-		echo "${0##*/} $*" >>"$WORLD/calls"
-		case $1 in
-		image)
-			for last; do :; done
-			case $last in
-			absent) echo "Error: No such image: absent" >&2; exit 1 ;;
-			esac
-			case $* in
-			*RepoDigests*) printf '%s@sha256:%064d\n' example.com/team/fixture 1 127.0.0.1/x/y 2 ;;
-			*) echo "sha256:0123456789abcdef ${SIZE:-1000}" ;;
-			esac
-			;;
-		save) eval "${SAVE:-cat \"\$SAVED\"}" ;;
-		tag) ;;
-		push) eval "${PUSH:-echo pushing layers}" ;;
-		*) exit 1 ;;
-		esac
-	END
-	chmod +x "engines/$1"
-	export WORLD SAVED=$DATA/docker20.tar
-	PATH=$WORLD/engines:$PATH
 }
 
 # puts: the blobs and manifests that were put, in order.
@@ -94,7 +66,7 @@ left_in_tmp() {
 
 @test "an image of docker is saved by its ID and pushed under its name" {
 	start_registry
-	fake_engine docker
+	fake_engine docker "$REGISTRY/a/b:v1"
 	try cog-push "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
@@ -106,7 +78,7 @@ left_in_tmp() {
 	start_registry
 	fake_engine docker
 	fake_engine podman
-	sed -i 's/^absent)/*)/' engines/docker
+	sed -i 's/^image)/image) exit 1;/' engines/docker
 	try cog-push fixture "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
 	[ "$(tail -n 1 calls)" = "podman save --format docker-archive sha256:0123456789abcdef" ]
@@ -356,7 +328,7 @@ has_blob_put() {
 		chmod +x "engines/$name"
 	done
 	for name in docker podman; do
-		DOCKER_AUTH_CONFIG=$auth try cog-push --engine "$name" some:image "$REGISTRY/a/b:$name"
+		DOCKER_AUTH_CONFIG=$auth try cog-push --engine "$name" fixture "$REGISTRY/a/b:$name"
 		[ "$status" -eq 0 ]
 	done
 	DOCKER_AUTH_CONFIG=$auth try cog-push --bad-option
@@ -411,10 +383,10 @@ has_blob_put() {
 	fake_engine docker
 	try cog-push -e docker absent 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-push: image 'absent': docker: Error: No such image: absent" ]
+	[ "$stderr" = "cog-engine: image 'absent': docker: Error: No such image: absent" ]
 	try cog-push -e nerdctl absent 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-push: image 'absent': nerdctl is not installed" ]
+	[ "$stderr" = "cog-engine: image 'absent': nerdctl is not installed" ]
 	try cog-push ./absent 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 1 ]
 	[ "$stderr" = "cog-push: ./absent: no such file or directory" ]
@@ -433,14 +405,14 @@ has_blob_put() {
 	for _ in 1 2 3 4 5; do
 		try cog-push fixture "$REGISTRY/a/b:v1"
 		[ "$status" -eq 1 ]
-		[ "$(tail -n 1 <<<"$stderr")" = "cog-push: docker save: Error: disk on fire" ]
+		[ "$(tail -n 1 <<<"$stderr")" = "cog-engine: docker save: Error: disk on fire" ]
 		[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
 		[ -z "$(left_in_tmp)" ]
 	done
 	export SAVE='head -c 20000 "$SAVED"; kill -9 $$'
 	try cog-push fixture "$REGISTRY/a/b:v1"
 	[ "$status" -eq 1 ]
-	[[ $(tail -n 1 <<<"$stderr") == "cog-push: docker save: "* ]]
+	[[ $(tail -n 1 <<<"$stderr") == "cog-engine: docker save: "* ]]
 	[ -z "$(manifest_puts)" ]
 }
 
@@ -507,16 +479,20 @@ has_blob_put() {
 
 @test "COG_PUSH_OCI=0 is docker push at once" {
 	fake_engine docker
+	local digest
+	digest=sha256:$(printf '%064d' 1)
 	COG_PUSH_OCI=0 try cog-push example.com/team/fixture:v1
 	[ "$status" -eq 0 ]
-	[ "$output" = "example.com/team/fixture@sha256:$(printf '%064d' 1)" ]
-	[ "$stderr" = "pushing layers" ]
-	[ "$(grep -c tag calls)" -eq 0 ]
-	COG_PUSH_OCI=0 try cog-push fixture 127.0.0.1/x/y:v1
+	[ "$output" = "example.com/team/fixture@$digest" ]
+	[ "$stderr" = "pushing layers
+v1: digest: $digest size: 1" ]
+	COG_PUSH_OCI=0 try cog-push fixture 127.0.0.1/x/y:v1 127.0.0.1/x/y:v2
 	[ "$status" -eq 0 ]
-	[ "$output" = "127.0.0.1/x/y@sha256:$(printf '%064d' 2)" ]
-	grep -q "docker tag sha256:0123456789abcdef 127.0.0.1/x/y:v1" calls
+	[ "$output" = "127.0.0.1/x/y@$digest
+127.0.0.1/x/y@$digest" ]
 	grep -q "docker push 127.0.0.1/x/y:v1" calls
+	grep -q "docker push 127.0.0.1/x/y:v2" calls
+	run ! grep 127.0.0.1 names
 	cp "$DATA/docker20.tar" t.tar
 	for arguments in "--json fixture" "-i x fixture" "-l d fixture" "-e podman fixture" t.tar; do
 		fake_engine podman
@@ -532,7 +508,7 @@ has_blob_put() {
 	export PUSH='echo "denied: requested access" >&2; exit 1'
 	COG_PUSH_OCI=0 try cog-push fixture 127.0.0.1/x/y:v1
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-push: docker push: denied: requested access" ]
+	[ "$stderr" = "cog-engine: docker push: denied: requested access" ]
 	[ "$output" = "" ]
 }
 

@@ -57,6 +57,7 @@ operands() {
 	oci-blob-queue) echo "absent 1" ;;
 	oci-from-dockertar) echo "-f absent layout" ;;
 	cog-push) echo "./absent 127.0.0.1:1/a:1" ;;
+	cog-engine) echo "-e nerdctl find absent" ;;
 	cog-run) echo "./absent" ;;
 	*) echo "absent" ;;
 	esac

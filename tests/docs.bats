@@ -165,7 +165,7 @@ pushed() {
 
 @test "an environment variable is described in the README, and in a man page of a program that reads it" {
 	for name in $(grep -ohE '"COG_[A-Z_]+"' "$ROOT"/lib/*.[ch] "$ROOT"/src/*.c | tr -d '"' | sort -u) \
-		$(grep -ohE '\bCOG_[A-Z_]+' "$ROOT/bin/cog-push" | sort -u); do
+		$(grep -ohE '\bCOG_[A-Z_]+' "$ROOT/bin/cog-push" "$ROOT/bin/cog-engine" | sort -u); do
 		grep -q "\`$name\`" "$ROOT/README.md" && grep -q "^\.It Ev.* $name\b" "$ROOT"/man/*.1 || {
 			echo "not described: $name"
 			return 1
