@@ -5,14 +5,37 @@
 #include "program.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
 	DELAY_MAX_MS = 60 * 1000,
+	SECONDS_MAX = 1000 * 1000, /* of an option; more than DELAY_MAX_MS is as good as that */
 	RETRY_AFTER_MAX_MS = 600 * 1000,
 	NAP_MS = 200, /* a signal may come just before a sleep begins */
 };
+
+int retry_option(int option, const char *value, struct error *e)
+{
+	char text[24];
+	int64_t number = 0;
+	if (option == RETRY_COUNT) {
+		if (program_number("--retries", value, 0, &number, e))
+			return -1;
+		return setenv("COG_PUSH_RETRIES", value, 1) ? error_errno(e, "memory") : 0;
+	}
+	if (option != RETRY_FIRST_DELAY)
+		return 0;
+	if (program_number("--retry-delay", value, 0, &number, e))
+		return -1;
+	if (number > SECONDS_MAX)
+		number = SECONDS_MAX;
+	snprintf(text, sizeof text, "%" PRId64, number * 1000);
+	return setenv("COG_PUSH_RETRY_DELAY_MS", text, 1) ? error_errno(e, "memory") : 0;
+}
 
 int retry_policy_from_env(struct retry_policy *p, struct error *e)
 {

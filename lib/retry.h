@@ -17,6 +17,19 @@ struct retry_policy {
 	int64_t delay_ms; /* before the first; doubled each time */
 };
 
+/* For program_option(): those of every program that tries again. */
+enum { RETRY_COUNT = 640, RETRY_FIRST_DELAY };
+#define RETRY_OPTIONS                                                                              \
+	{"retries", required_argument, NULL, RETRY_COUNT},                                         \
+		{"retry-delay", required_argument, NULL, RETRY_FIRST_DELAY}
+
+#define RETRY_USAGE                                                                                \
+	"      --retries N          tries in a row without progress\n"                             \
+	"      --retry-delay SECS   seconds before the first of them\n"
+
+/* Takes one of these options, into the variables that are read below. STATUS_USAGE. */
+int retry_option(int option, const char *value, struct error *e);
+
 /* The policy of COG_PUSH_RETRIES and COG_PUSH_RETRY_DELAY_MS. STATUS_USAGE. */
 int retry_policy_from_env(struct retry_policy *p, struct error *e);
 

@@ -32,9 +32,10 @@ struct transfer {
 	struct session session;
 	struct journal journal;
 	struct verify verify;
-	char mount_from[REFERENCE_NAME_MAX + 1]; /* "": nowhere */
-	int64_t body_start, body_size;		 /* of the body that is being sent */
-	bool is_commit;				 /* it is that of the PUT */
+	char pushed_to[REFERENCE_NAME_MAX + 1]; /* another repository that had it from here */
+	const char *mounts[2];			/* where it may be mounted from; NULL: nowhere */
+	int64_t body_start, body_size;		/* of the body that is being sent */
+	bool is_commit;				/* it is that of the PUT */
 	int64_t sent_bytes;
 	int64_t start_ms, reported_ms;
 	struct error failure; /* of the last request that failed */
@@ -128,17 +129,31 @@ static int send_body(struct transfer *t, const struct upload_step *step, struct 
 	return rc;
 }
 
+/* Where the named repository does not have it, another may. The session that came instead is not
+ * needed then. */
+static int mount(struct transfer *t, struct error *e)
+{
+	struct mount m = {.digest = t->blob->digest, .from = t->mounts[0]};
+	int rc = registry_start(t->registry, &t->session, &m, e);
+	int status = t->registry->response.status;
+	if (!t->mounts[1] || !status || status == 201 || program_is_interrupted())
+		return rc;
+	if (rc == 0)
+		registry_cancel(t->registry, &t->session);
+	m.from = t->mounts[1];
+	return registry_start(t->registry, &t->session, &m, e);
+}
+
 /* A session, mounted from where the blob may be; else the one that oci-push-check has opened; else
  * a new one. */
 static int open_session(struct transfer *t, bool may_mount, struct upload_answer *a,
 			struct error *e)
 {
-	struct mount mount = {.digest = t->blob->digest, .from = t->mount_from};
-	a->was_mount = may_mount && *t->mount_from;
-	a->is_taken = !a->was_mount && registry_take(t->registry, &t->session);
-	if (a->is_taken)
-		return 0;
-	return registry_start(t->registry, &t->session, a->was_mount ? &mount : NULL, e);
+	a->was_mount = may_mount && t->mounts[0];
+	if (a->was_mount)
+		return mount(t, e);
+	a->is_taken = registry_take(t->registry, &t->session);
+	return a->is_taken ? 0 : registry_start(t->registry, &t->session, NULL, e);
 }
 
 static int request(struct transfer *t, const struct upload_step *step, struct upload_answer *a,
@@ -266,6 +281,19 @@ static int give_up(const struct transfer *t, struct error *e)
 	return -1;
 }
 
+/* What the user has named comes first. */
+static void find_mounts(struct transfer *t)
+{
+	const struct reference *repository = &t->registry->repository;
+	const char *named = t->options->mount_from;
+	size_t count = 0;
+	if (named && strcmp(named, repository->repository) != 0)
+		t->mounts[count++] = named;
+	if (pushed_find(repository, t->blob->digest, t->pushed_to) &&
+	    (count == 0 || strcmp(t->pushed_to, named) != 0))
+		t->mounts[count] = t->pushed_to;
+}
+
 static int run(struct transfer *t, struct error *e)
 {
 	const struct upload *u = &t->upload;
@@ -276,8 +304,7 @@ static int run(struct transfer *t, struct error *e)
 			return -1;
 	}
 	find_session(t);
-	if (!pushed_find(&t->registry->repository, t->blob->digest, t->mount_from))
-		t->mount_from[0] = '\0';
+	find_mounts(t);
 	while (u->next != UPLOAD_DONE && u->next != UPLOAD_FAILED)
 		if (step_on(t, e))
 			return -1;

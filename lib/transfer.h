@@ -16,8 +16,7 @@
 struct transfer_options {
 	struct plan_limits limits;
 	struct retry_policy retry;
-	const char
-		*mount_from; /* a repository of the same registry to mount from; NULL: none named */
+	const char *mount_from; /* "a/b", of the same registry; NULL: the user named none */
 };
 
 /* Those of the environment. STATUS_USAGE. */

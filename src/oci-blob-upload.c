@@ -12,6 +12,7 @@
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "retry.h"
 #include "transfer.h"
 #include "trust.h"
 
@@ -31,6 +32,8 @@ static const char usage[] =
 	"digests or blob records, one a line, from stdin.\n"
 	"\n"
 	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
+	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
+	RETRY_USAGE
 	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
@@ -39,8 +42,12 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
+enum { OPTION_MOUNT_FROM = 256 };
+
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
+	{"mount-from", required_argument, NULL, OPTION_MOUNT_FROM},
+	RETRY_OPTIONS,
 	TRUST_OPTIONS,
 	PROGRAM_OPTIONS,
 };
@@ -50,7 +57,7 @@ struct uploader {
 	struct layout layout;
 	bool is_layout_open;
 	struct registry registry;
-	struct reference repository;
+	struct reference repository, mount_from;
 	struct trust_options trust;
 	struct transfer_options options;
 	json_t *seen; /* the set of digests so far */
@@ -230,6 +237,30 @@ out:
 	json_decref(u->seen);
 }
 
+static int parse_repository(struct reference *r, const char *text, struct error *e)
+{
+	if (reference_parse(r, text, e))
+		return -1;
+	if (*r->tag || digest_is_set(&r->digest))
+		return error_set(e, STATUS_USAGE, "'%s': a repository has no tag and no digest",
+				 text);
+	return 0;
+}
+
+static int check_mount(struct uploader *u, const char *text, struct error *e)
+{
+	struct reference *from = &u->mount_from;
+	if (!text)
+		return 0;
+	if (parse_repository(from, text, e))
+		return -1;
+	if (strcmp(from->registry, u->repository.registry) != 0)
+		return error_set(e, STATUS_USAGE, "--mount-from: '%s' is not of the registry %s", text,
+				 u->repository.registry);
+	u->options.mount_from = from->repository;
+	return 0;
+}
+
 static int check_operands(struct uploader *u, const char *fifo, char **operands, int count,
 			  struct error *e)
 {
@@ -237,11 +268,8 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 		return error_set(e, STATUS_USAGE, "expected DIR REPO [DIGEST...]");
 	if (fifo && count > 2)
 		return error_set(e, STATUS_USAGE, "--queue goes without digests as operands");
-	if (reference_parse(&u->repository, operands[1], e))
+	if (parse_repository(&u->repository, operands[1], e))
 		return -1;
-	if (*u->repository.tag || digest_is_set(&u->repository.digest))
-		return error_set(e, STATUS_USAGE, "'%s': a repository has no tag and no digest",
-				 operands[1]);
 	for (int i = 2; i < count; i++) {
 		struct digest d;
 		if (digest_parse(&d, operands[i]))
@@ -255,7 +283,7 @@ int main(int argc, char **argv)
 {
 	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}}};
 	struct error e = {0};
-	const char *fifo = NULL;
+	const char *fifo = NULL, *mount_from = NULL;
 	int option;
 
 	program_init("oci-blob-upload", usage);
@@ -263,10 +291,14 @@ int main(int argc, char **argv)
 	while ((option = program_option(argc, argv, "q:", options)) != -1) {
 		if (option == 'q')
 			fifo = optarg;
-		else if (trust_option(&u.trust, option, optarg, &e))
+		else if (option == OPTION_MOUNT_FROM)
+			mount_from = optarg;
+		else if (retry_option(option, optarg, &e) ||
+			 trust_option(&u.trust, option, optarg, &e))
 			return program_usage(&e);
 	}
-	if (check_operands(&u, fifo, argv + optind, argc - optind, &e))
+	if (check_operands(&u, fifo, argv + optind, argc - optind, &e) ||
+	    check_mount(&u, mount_from, &e))
 		return program_usage(&e);
 	u.tells_phase = !fifo;
 	run(&u, fifo, argv + optind, &e);

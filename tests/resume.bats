@@ -254,6 +254,66 @@ journal_offset() {
 	done
 }
 
+# mounts: where the registry was asked to mount from, in order.
+mounts() {
+	requests 'select(.method == "POST").query' | grep -o 'from=[^"&]*' || true
+}
+
+@test "--mount-from is asked before the repository that is known, and a session that neither needs is deleted" {
+	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
+	start_registry --mount 201
+	known=$(random_blob L 5000) named=$(random_blob L 5000)
+	run -0 oci-blob-upload L "$REGISTRY/a/b" "$known"
+	XDG_CACHE_HOME=$WORLD/other run -0 oci-blob-upload L "$REGISTRY/base/image" "$named"
+	: >"$REGISTRY_LOG"
+	try oci-blob-upload --mount-from="$REGISTRY/base/image" L "$REGISTRY/a/c" "$named" "$known"
+	[ "$status" -eq 0 ]
+	[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "mounted 0
+mounted 0" ]
+	[ "$(mounts)" = "from=base/image
+from=base/image
+from=a/b" ]
+	[ "$(of_method DELETE)" -eq 1 ]
+}
+
+@test "a blob that the repository of --mount-from does not have goes into the upload that the registry opened" {
+	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
+	for answer in 202 401 403 404 405 drop; do
+		start_registry --mount "$answer"
+		try oci-blob-upload --mount-from "$REGISTRY/base/image" L "$REGISTRY/a/b" "$(random_blob L 5000)"
+		[ "$status" -eq 0 ]
+		[ "$(jq -r 'select(.event == "done").how' <<<"$output")" = uploaded ]
+		[ "$(mounts | sort -u)" = "from=base/image" ]
+		[ "$answer" != 202 ] || [ "$(of_method POST)" -eq 1 ]
+		[ "$(of_method DELETE)" -eq 0 ]
+		stop_registry
+	done
+}
+
+@test "--mount-from is a repository of the same registry" {
+	for from in other.example/a/b a/b "127.0.0.1:1/a/b:tag" "127.0.0.1:1/A"; do
+		try oci-blob-upload --mount-from="$from" L 127.0.0.1:1/a/c </dev/null
+		[ "$status" -eq 2 ]
+		has_one_line "$stderr"
+	done
+}
+
+@test "--retries and --retry-delay count before the environment" {
+	start_registry --fail PATCH:99:503
+	d=$(random_blob L 3000000)
+	COG_PUSH_RETRIES=9 COG_PUSH_RETRY_DELAY_MS=1 try oci-blob-upload --retries=1 --retry-delay 0 L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 75 ]
+	[ "$(jq -c 'select(.event == "retry") | [.attempt, .maxAttempts, .delayMs]' <<<"$output")" = "[1,1,0]" ]
+	try oci-blob-upload --retries=0 L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 75 ]
+	[ "$(jq -c 'select(.event == "retry")' <<<"$output")" = "" ]
+	for option in --retries=x --retries=-1 --retry-delay=1s; do
+		try oci-blob-upload "$option" L "$REGISTRY/a/b" "$d"
+		[ "$status" -eq 2 ]
+		[[ $stderr == "oci-blob-upload: ${option%=*}: "* ]]
+	done
+}
+
 @test "a journal that can't be written is a warning" {
 	export COG_STATE_DIR=/dev/null/state
 	start_model v3
