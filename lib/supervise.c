@@ -10,7 +10,8 @@
  *     guard does not know. The guard also shares the lock of the directory, so that nobody sweeps
  *     it meanwhile.
  *
- * To stop is TERM to the group, then KILL after a grace or at a second signal to us. */
+ * To stop is TERM to the group, then KILL after a grace or at a second signal to us. A limit of time
+ * is such a signal, but temporary. */
 #include "supervise.h"
 
 #include "clock.h"
@@ -30,6 +31,7 @@
 enum {
 	GRACE_MS = 5000,       /* from TERM to KILL; an uploader may finish a chunk */
 	GUARD_GRACE_MS = 2000, /* the same in the guard */
+	POLL_MAX_MS = 1000 * 1000,
 	KILLED_MS = 2000,      /* from KILL to giving up on who still holds the report */
 };
 
@@ -135,6 +137,7 @@ int supervisor_start(struct supervisor *s, char **argv, bool is_nohup, struct er
 	int report[2], life[2];
 	s->report_fd = s->life_fd = -1;
 	s->deadline_ms = -1;
+	s->start_ms = clock_now_ms();
 	if (catch_signals(is_nohup, e) || make_pipe(report, e) || make_pipe(life, e))
 		return -1;
 	s->report_fd = report[0];
@@ -252,6 +255,26 @@ static void interrupt(struct supervisor *s)
 	stop(s);
 }
 
+/* When there is something to do that no signal and no report tells, at the latest; -1: never. */
+static int64_t next_ms(const struct supervisor *s)
+{
+	if (s->deadline_ms >= 0 || s->limit_s == 0)
+		return s->deadline_ms;
+	return s->start_ms + s->limit_s * 1000;
+}
+
+static void time_out(struct supervisor *s)
+{
+	char line[128];
+	if (s->deadline_ms >= 0) {
+		kill_group(s);
+		return;
+	}
+	snprintf(line, sizeof line, "%s: not done after %lld s", s->name, (long long)s->limit_s);
+	decide(s, STATUS_TEMPORARY, line);
+	stop(s);
+}
+
 /* Ctrl-Z reaches us alone. */
 static void suspend(const struct supervisor *s)
 {
@@ -277,15 +300,15 @@ int supervisor_wait(struct supervisor *s, struct error *e)
 {
 	struct pollfd p[] = {{.fd = signals[0], .events = POLLIN}, {.events = POLLIN}};
 	while (!s->is_reaped || !s->is_silent) {
-		int64_t left = s->deadline_ms < 0 ? -1 : s->deadline_ms - clock_now_ms();
-		if (s->deadline_ms >= 0 && left <= 0) {
+		int64_t next = next_ms(s), left = next < 0 ? -1 : next - clock_now_ms();
+		if (next >= 0 && left <= 0) {
 			if (s->is_killed)
 				break;
-			kill_group(s);
+			time_out(s);
 			continue;
 		}
 		p[1].fd = s->is_silent ? -1 : s->report_fd;
-		if (poll(p, 2, (int)left) < 0)
+		if (poll(p, 2, left > POLL_MAX_MS ? POLL_MAX_MS : (int)left) < 0)
 			continue;
 		read_report(s);
 		take_signals(s);

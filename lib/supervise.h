@@ -17,8 +17,10 @@
 struct supervisor {
 	const char *name;    /* of the run, for its lines; borrowed */
 	struct workdir *dir; /* removed by the guard if we are killed; borrowed */
+	int64_t limit_s;     /* after so many seconds the run is stopped; 0: never */
 	int report_fd, life_fd;
 	pid_t guard, command;
+	int64_t start_ms;
 	int64_t deadline_ms; /* the end of the grace; -1 while all is well */
 	int interrupts;
 	bool is_killed, is_reaped;

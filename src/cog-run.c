@@ -24,14 +24,17 @@
 #define PREFIX "cog-push-"
 
 static const char usage[] =
-	"usage: cog-run [-jv] COMMAND [ARG...]\n"
+	"usage: cog-run [-jv] [--max-time SECONDS] COMMAND [ARG...]\n"
 	"Runs COMMAND in a run directory of its own (COG_RUN_DIR); however it ends, no process and no\n"
 	"file of it stays. What the programs of a run share is described in cog-pipeline(7).\n"
 	"\n"
-	"  -j, --json     also write the cause of a failure as an error record on stdout\n"
-	"  -v, --verbose  say what is done\n"
-	"  -h, --help     print this and exit\n"
-	"  -V, --version  print the version and exit\n";
+	"  -j, --json               also write the cause of a failure as an error record on stdout\n"
+	"      --max-time SECONDS   stop it after so long, as temporary (75)\n"
+	"  -v, --verbose            say what is done\n"
+	"  -h, --help               print this and exit\n"
+	"  -V, --version            print the version and exit\n";
+
+enum { OPTION_MAX_TIME = 256, SECONDS_MAX = 1000 * 1000 * 1000 };
 
 struct run {
 	const char *name; /* of the command, for lines about the run as a whole */
@@ -111,16 +114,20 @@ static void keep_layout(const struct run *r)
 		text.data[strcspn(text.data, "\n")] = '\0';
 		keep_path(r, path, sizeof path);
 		(void)renameat(r->dir.fd, "layout", AT_FDCWD, path);
-		say(r->name, ": to go on: ", text.data);
+		say(r->name, ": ", text.data);
 	}
 	buffer_release(&text);
 }
 
-static int run(char **argv, bool is_nohup, bool is_recorded)
+static int run(char **argv, int64_t limit_s, bool is_nohup, bool is_recorded)
 {
 	const char *slash = strrchr(*argv, '/');
 	struct run r = {.name = slash ? slash + 1 : *argv, .parent_fd = -1};
-	struct supervisor s = {.name = r.name, .dir = &r.dir, .life_fd = -1, .report_fd = -1};
+	struct supervisor s = {.name = r.name,
+			       .dir = &r.dir,
+			       .limit_s = limit_s,
+			       .life_fd = -1,
+			       .report_fd = -1};
 	struct error e = {0};
 	int status;
 	r.dir.fd = r.dir.lock_fd = -1;
@@ -146,16 +153,26 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"max-time", required_argument, NULL, OPTION_MAX_TIME},
 		PROGRAM_OPTIONS,
 	};
 	struct sigaction hangup;
 	bool is_recorded = false;
+	int64_t limit_s = 0;
+	struct error e = {0};
+	int option;
 	sigaction(SIGHUP, NULL, &hangup);
 	program_init("cog-run", usage);
 	program_keep_secrets();
-	while (program_option(argc, argv, "+j", options) == 'j')
-		is_recorded = true;
+	while ((option = program_option(argc, argv, "+j", options)) != -1) {
+		if (option == 'j')
+			is_recorded = true;
+		else if (program_number("--max-time", optarg, 1, &limit_s, &e))
+			return program_usage(&e);
+	}
 	if (optind == argc)
 		return program_misused("expected COMMAND");
-	return run(argv + optind, hangup.sa_handler == SIG_IGN, is_recorded);
+	if (limit_s > SECONDS_MAX)
+		limit_s = SECONDS_MAX;
+	return run(argv + optind, limit_s, hangup.sa_handler == SIG_IGN, is_recorded);
 }

@@ -197,7 +197,7 @@ $TMPDIR/cog-push-$(id -u)."* ]]
 	[ "$status" -eq 75 ]
 	kept=$(echo "$TMPDIR"/cog-push-layout.*)
 	[ "$stderr" = "x: y
-script: to go on: again $kept" ]
+script: again $kept" ]
 	[ "$(ls "$kept")" = blob ]
 	[ "$(ls "$TMPDIR")" = "${kept##*/}" ]
 	rm -r "$kept"
@@ -253,4 +253,29 @@ script: to go on: again $kept" ]
 	[ "$status" -eq 1 ]
 	has_one_line "$stderr"
 	[[ $stderr == "cog-run: in /proc: create directory"* ]]
+}
+
+@test "after --max-time all is stopped, with status 75 and a line that says so" {
+	script_of 'sleep 1000 & sleep 1000'
+	begin cog-run --max-time=1 ./script
+	finish
+	[ "$status" -eq 75 ]
+	[ -z "$output" ]
+	[ "$stderr" = "script: not done after 1 s" ]
+	is_clean
+	begin cog-run --json --max-time=1 ./script
+	finish
+	[ "$(jq .status <<<"$output")" -eq 75 ]
+}
+
+@test "what is done in time, or fails before, does not see --max-time" {
+	try cog-run --max-time 99999999999999999 sh -c 'exit 0'
+	[ "$status" -eq 0 ]
+	try cog-run --max-time 1000 sh -c 'exit 7'
+	[ "$status" -eq 7 ]
+	for value in 0 -1 1s ''; do
+		try cog-run "--max-time=$value" true
+		[ "$status" -eq 2 ]
+		has_one_line "$stderr"
+	done
 }
