@@ -42,8 +42,7 @@ static bool read_json(const struct http_response *a, char detail[DETAIL_SIZE])
 	return is_known;
 }
 
-/* Whether the body holds TEXT, whatever the case of its letters. */
-static bool body_says(const struct http_response *a, const char *text)
+bool answer_says(const struct http_response *a, const char *text)
 {
 	size_t len = strlen(text);
 	for (size_t i = 0; i + len <= a->body.len; i++)
@@ -58,15 +57,15 @@ enum answer_class answer_class(const struct http_response *a)
 	case 401:
 		return ANSWER_DENIED;
 	case 403:
-		return body_says(a, "rate limit") ? ANSWER_BUSY : ANSWER_DENIED;
+		return answer_says(a, "rate limit") ? ANSWER_BUSY : ANSWER_DENIED;
 	case 404:
 		return ANSWER_UNKNOWN;
 	case 400:
-		return body_says(a, "BLOB_UPLOAD_UNKNOWN") ? ANSWER_UNKNOWN : ANSWER_REFUSED;
+		return answer_says(a, "BLOB_UPLOAD_UNKNOWN") ? ANSWER_UNKNOWN : ANSWER_REFUSED;
 	case 413:
 		return ANSWER_TOO_LARGE;
 	case 416:
-		return body_says(a, "too large") ? ANSWER_TOO_LARGE : ANSWER_BAD_RANGE;
+		return answer_says(a, "too large") ? ANSWER_TOO_LARGE : ANSWER_BAD_RANGE;
 	case 408:
 	case 425:
 	case 429:
@@ -102,10 +101,10 @@ int64_t answer_range(const struct http_response *a)
 static const char *certificate_hint(const struct http_response *a)
 {
 	bool is_about_it = (a->status == 400 || a->status == 495 || a->status == 496) &&
-			   answer_is_html(a) && body_says(a, "SSL certificate");
+			   answer_is_html(a) && answer_says(a, "SSL certificate");
 	if (!is_about_it)
 		return NULL;
-	return body_says(a, "No required") ? "it wants a client certificate: --cert and --key"
+	return answer_says(a, "No required") ? "it wants a client certificate: --cert and --key"
 						   : "it refuses the client certificate";
 }
 

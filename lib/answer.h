@@ -16,6 +16,9 @@ bool answer_is_success(const struct http_response *a);
 /* A page for people: not from a registry's API. */
 bool answer_is_html(const struct http_response *a);
 
+/* Whether the beginning of the body holds TEXT, whatever the case of its letters. */
+bool answer_says(const struct http_response *a, const char *text);
+
 /* What an answer means for who has to decide how to go on. */
 enum answer_class {
 	ANSWER_OK,

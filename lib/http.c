@@ -60,7 +60,7 @@ struct transfer {
 	int64_t grace_end_ms; /* 0: no signal has come */
 	const char *expired;  /* why it was ended; NULL: it was not */
 	bool is_paused;
-	bool is_refused; /* the reader has set an error */
+	bool is_refused; /* the reader or the sink has set an error */
 	struct error *error;
 };
 
@@ -193,6 +193,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 	size_t len = size * count;
 	size_t room = body->max - body->len;
 	struct error ignored;
+	if (t->request->sink && t->response->status < 300) {
+		t->is_refused = buffer_append(t->request->sink, data, len, t->error) != 0;
+		return t->is_refused ? 0 : len;
+	}
 	t->received_bytes += (int64_t)len;
 	if (buffer_append(body, data, len < room ? len : room, &ignored) ||
 	    t->received_bytes > HTTP_BODY_READ_MAX)
@@ -280,6 +284,8 @@ static bool is_answered(const struct transfer *t, CURLcode code)
 	int status = t->response->status;
 	if (code == CURLE_OK)
 		return true;
+	if (t->request->sink && status < 300)
+		return false;
 	if (code != CURLE_WRITE_ERROR && code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR &&
 	    code != CURLE_SEND_FAIL_REWIND && code != CURLE_PARTIAL_FILE)
 		return false;
@@ -428,6 +434,8 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	r->sent_bytes = 0;
 	r->is_not_tls = false;
 	buffer_clear(&r->body);
+	if (q->sink)
+		buffer_clear(q->sink);
 	curl_easy_reset(h->easy);
 	h->why[0] = '\0';
 	if (make_headers(q, r->url, &headers)) {

@@ -36,6 +36,8 @@ struct http_request {
 	const char *authorization; /* NULL: none; only the host of URL ever gets it */
 	const struct http_body
 		*body;	     /* NULL: empty; POST, PUT and PATCH say so in Content-Length */
+	struct buffer *sink; /* takes the whole body of a success, which is no answer when it does not
+				fit; NULL: the response keeps the beginning of it */
 	bool keeps_redirect; /* a redirect is an answer like any other */
 	int timeout_s;	     /* for all of a hop; 0: none */
 };

@@ -143,8 +143,7 @@ static int send_authorized(struct registry *r, struct http_request *q, struct er
 	}
 }
 
-/* E as answer_refused(), with what a refusal of credentials means here. */
-static int refused(struct registry *r, const char *method, struct error *e)
+int registry_refused(struct registry *r, const char *method, struct error *e)
 {
 	answer_refused(method, &r->response, e);
 	return auth_explain(r->auth, e);
@@ -170,9 +169,7 @@ static int ask(struct registry *r, struct http_request *q, const char *path, str
 	}
 }
 
-/* Sends Q to "/v2/<repository>/TAIL". */
-static int ask_repository(struct registry *r, struct http_request *q, const char *tail,
-			  struct error *e)
+int registry_ask(struct registry *r, struct http_request *q, const char *tail, struct error *e)
 {
 	char path[2 * REFERENCE_NAME_MAX + 64];
 	snprintf(path, sizeof path, "/v2/%s/%s", r->repository.repository, tail);
@@ -191,7 +188,7 @@ int registry_ping(struct registry *r, struct error *e)
 		return 0;
 	if (a->status == 404 || (a->status < 400 && is_foreign))
 		return answer_failed("GET", a, "not a registry", e);
-	return refused(r, "GET", e);
+	return registry_refused(r, "GET", e);
 }
 
 int registry_login(struct registry *r, struct error *e)
@@ -200,7 +197,7 @@ int registry_login(struct registry *r, struct error *e)
 	if (ask(r, &q, "/v2/", e))
 		return -1;
 	if (!answer_is_success(&r->response))
-		return refused(r, "GET", e);
+		return registry_refused(r, "GET", e);
 	if (answer_is_html(&r->response) && !*r->response.api_version)
 		return answer_failed("GET", &r->response, "not a registry", e);
 	return 0;
@@ -227,11 +224,11 @@ int registry_has_blob(struct registry *r, const struct digest *d, struct error *
 	struct http_request q = {.method = "HEAD", .keeps_redirect = true};
 	char tail[16 + DIGEST_TEXT_LEN];
 	snprintf(tail, sizeof tail, "blobs/%s", d->text);
-	if (ask_repository(r, &q, tail, e))
+	if (registry_ask(r, &q, tail, e))
 		return -1;
 	if (is_moved(r, tail)) {
 		q.keeps_redirect = false;
-		if (ask_repository(r, &q, tail, e))
+		if (registry_ask(r, &q, tail, e))
 			return -1;
 	}
 	int status = r->response.status;
@@ -269,10 +266,10 @@ int registry_start(struct registry *r, struct session *s, const struct mount *m,
 	if (m)
 		snprintf(tail, sizeof tail, "blobs/uploads/?mount=%s&from=%s", m->digest->text,
 			 m->from);
-	if (ask_repository(r, &q, tail, e))
+	if (registry_ask(r, &q, tail, e))
 		return -1;
 	if (!answer_is_success(a))
-		return refused(r, "POST", e);
+		return registry_refused(r, "POST", e);
 	if (answer_is_html(a))
 		return answer_failed("POST", a, "not a registry", e);
 	if (m && a->status == 201)
@@ -290,7 +287,7 @@ int registry_status(struct registry *r, struct session *s, struct error *e)
 	if (send_authorized(r, &q, e))
 		return -1;
 	if (!answer_is_success(&r->response) || answer_is_html(&r->response))
-		return refused(r, "GET", e);
+		return registry_refused(r, "GET", e);
 	return move_session(r, s, "GET", e);
 }
 
@@ -372,7 +369,7 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 	if (send_authorized(r, &q, e))
 		return -1;
 	if (!answer_is_success(&r->response))
-		return refused(r, "PATCH", e);
+		return registry_refused(r, "PATCH", e);
 	return move_session(r, s, "PATCH", e);
 }
 
@@ -386,74 +383,5 @@ int registry_commit(struct registry *r, struct session *s, const struct digest *
 		return -1;
 	if (answer_is_success(&r->response) && !answer_is_html(&r->response))
 		return 0;
-	return refused(r, "PUT", e);
-}
-
-static bool is_digest(const char *header, const struct digest *d)
-{
-	return strcmp(header, d->text) == 0;
-}
-
-static int head_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
-			 struct error *e)
-{
-	struct http_request q = {.method = "HEAD", .accept = m->media_type};
-	char tail[160];
-	snprintf(tail, sizeof tail, "manifests/%s", name);
-	return ask_repository(r, &q, tail, e);
-}
-
-int registry_has_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
-			  struct error *e)
-{
-	if (head_manifest(r, name, m, e))
-		return -1;
-	return answer_is_success(&r->response) && is_digest(r->response.content_digest, &m->digest);
-}
-
-/* After a PUT whose answer did not name a digest: a web server that says 200 to everything is no
- * registry. */
-static int verify_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
-			   struct error *e)
-{
-	const struct http_response *a = &r->response;
-	if (head_manifest(r, name, m, e))
-		return -1;
-	if (!answer_is_success(a))
-		return answer_failed("HEAD", a, "the manifest is not there after its PUT", e);
-	if (*a->content_digest
-		    ? is_digest(a->content_digest, &m->digest)
-		    : strncmp(a->content_type, m->media_type, strlen(m->media_type)) == 0)
-		return 0;
-	return answer_failed("HEAD", a, "another manifest than the one that was put", e);
-}
-
-static int64_t read_manifest(void *context, int64_t offset, void *data, size_t len, struct error *e)
-{
-	const struct manifest_bytes *m = context;
-	(void)e;
-	memcpy(data, m->data + offset, len);
-	return (int64_t)len;
-}
-
-int registry_put_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
-			  struct error *e)
-{
-	struct manifest_bytes copy = *m;
-	struct http_body body = {.size = (int64_t)m->len, .read = read_manifest, .context = &copy};
-	struct http_request q = {.method = "PUT", .content_type = m->media_type, .body = &body};
-	const struct http_response *a = &r->response;
-	char tail[160], why[200];
-	snprintf(tail, sizeof tail, "manifests/%s", name);
-	if (ask_repository(r, &q, tail, e))
-		return -1;
-	if (!answer_is_success(a))
-		return refused(r, "PUT", e);
-	if (!*a->content_digest)
-		return verify_manifest(r, name, m, e);
-	if (is_digest(a->content_digest, &m->digest))
-		return 0;
-	snprintf(why, sizeof why, "stored as %.80s instead of %s", a->content_digest,
-		 m->digest.text);
-	return answer_failed("PUT", a, why, e);
+	return registry_refused(r, "PUT", e);
 }

@@ -99,18 +99,10 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 int registry_commit(struct registry *r, struct session *s, const struct digest *d,
 		    const struct http_body *body, struct error *e);
 
-/* HEAD and PUT of a manifest, NAME being a tag or a digest. The answer to the first is 1 when NAME
- * is the manifest D, 0 when it is not or the registry does not tell. The second checks the digest
- * that the registry says it stored, and asks with HEAD when it says none. */
-struct manifest_bytes {
-	const char *data;
-	size_t len;
-	const char *media_type;
-	struct digest digest;
-};
-int registry_has_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
-			  struct error *e);
-int registry_put_manifest(struct registry *r, const char *name, const struct manifest_bytes *m,
-			  struct error *e);
+/* Sends Q to "/v2/<repository>/TAIL", with the credentials that it takes: for the verbs of manifests. */
+int registry_ask(struct registry *r, struct http_request *q, const char *tail, struct error *e);
+
+/* E as answer_refused(), with what a refusal of credentials means here. Returns -1. */
+int registry_refused(struct registry *r, const char *method, struct error *e);
 
 #endif

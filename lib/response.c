@@ -91,6 +91,8 @@ void http_response_header(struct http_response *r, const char *line, size_t len)
 		    sizeof r->content_digest) ||
 	       take(line, len, "Docker-Distribution-Api-Version", r->api_version,
 		    sizeof r->api_version) ||
+	       take(line, len, "OCI-Subject", r->subject, sizeof r->subject) ||
+	       take_number(line, len, "Content-Length", &r->content_length) ||
 	       take(line, len, "Range", r->range, sizeof r->range) ||
 	       take_delay(line, len, &r->retry_after_ms) ||
 	       take_number(line, len, "OCI-Chunk-Min-Length", &r->chunk_min) ||

@@ -72,12 +72,15 @@ static int wait_ms(int64_t ms, struct error *e)
 	return program_interrupted(e);
 }
 
-int retry_wait(const struct event_retry *r, struct error *e)
+int retry_pause(const struct event_retry *r, struct error *e)
 {
-	if (event_retry(r, e))
-		return -1;
 	program_say("%.19s%s%s: again in %.1f s (%d of %d)", r->digest ? r->digest->text : "",
 		    r->digest ? ": " : "", r->reason, (double)r->delay_ms / 1000, (int)r->attempt,
 		    (int)r->max_attempts);
 	return wait_ms(r->delay_ms, e);
+}
+
+int retry_wait(const struct event_retry *r, struct error *e)
+{
+	return event_retry(r, e) ? -1 : retry_pause(r, e);
 }

@@ -43,4 +43,7 @@ int64_t retry_delay(const struct retry_policy *p, int64_t attempt, int64_t retry
  * STATUS_INTERRUPTED, or because stdout takes no more. */
 int retry_wait(const struct event_retry *r, struct error *e);
 
+/* The same without the record. */
+int retry_pause(const struct event_retry *r, struct error *e);
+
 #endif

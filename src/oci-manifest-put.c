@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* oci-manifest-put: the manifests of an image in a layout into a registry: children first, by digest,
  * then the image itself under its tags. The blobs must be there. */
+#include "delivery.h"
 #include "event.h"
 #include "json.h"
 #include "layout.h"
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "retry.h"
+#include "transfer.h"
 #include "trust.h"
 
 #include <stdbool.h>
@@ -21,6 +24,7 @@ static const char usage[] =
 	"\n"
 	"  -i, --image NAME|DIGEST  the image; without it the only one\n"
 	"      --allow-sparse       pass over manifests that an index names and DIR does not hold\n"
+	RETRY_USAGE
 	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
@@ -31,6 +35,7 @@ enum { OPTION_SPARSE = 256 };
 static const struct option options[] = {
 	{"image", required_argument, NULL, 'i'},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
+	RETRY_OPTIONS,
 	TRUST_OPTIONS,
 	PROGRAM_OPTIONS,
 };
@@ -39,6 +44,8 @@ struct publisher {
 	struct trust_options trust;
 	struct layout layout;
 	struct registry registry;
+	struct transfer_options options;
+	struct delivery delivery;
 	struct reference repository; /* of all operands */
 	struct descriptor root;
 	char **refs; /* the operands; NULL at the end */
@@ -75,8 +82,7 @@ static int put(struct publisher *p, const struct descriptor *d, const char *name
 				   .len = text.len,
 				   .media_type = full.media_type,
 				   .digest = d->digest};
-	int there = registry_has_manifest(&p->registry, name, &m, e);
-	if (there < 0 || (!there && registry_put_manifest(&p->registry, name, &m, e)))
+	if (delivery_put(&p->delivery, name, &m, e))
 		goto out;
 	snprintf(ref, sizeof ref, "%s/%s%c%s", p->repository.registry, p->repository.repository,
 		 separator, name);
@@ -84,6 +90,16 @@ static int put(struct publisher *p, const struct descriptor *d, const char *name
 out:
 	buffer_release(&text);
 	return rc;
+}
+
+/* For what the registry turns out to lack. */
+static int open_blob(void *context, const struct digest *d, int64_t *size, struct error *e)
+{
+	const struct publisher *p = context;
+	return layout_has_blob(&p->layout, d, size)
+		       ? layout_open_blob(&p->layout, d, *size, e)
+		       : error_set(e, STATUS_DATA, "%s: not in %.200s either", d->text,
+				   p->layout.path);
 }
 
 static int put_root(struct publisher *p, struct error *e)
@@ -150,6 +166,10 @@ static void run(struct publisher *p, const char *dir, const char *selector, bool
 	if (layout_find(&p->layout, selector, &p->root, e) || check_digests(p, e) ||
 	    registry_open(&p->registry, &p->repository, &p->trust, NULL, e))
 		goto out;
+	p->delivery = (struct delivery){.registry = &p->registry,
+					.options = &p->options,
+					.open = open_blob,
+					.context = p};
 	(void)layout_walk(&p->layout, &p->root, visit, p, e);
 out:
 	registry_release(&p->registry);
@@ -175,14 +195,15 @@ int main(int argc, char **argv)
 			is_sparse_allowed = true;
 			break;
 		default:
-			if (trust_option(&p.trust, option, optarg, &e))
+			if (retry_option(option, optarg, &e) ||
+			    trust_option(&p.trust, option, optarg, &e))
 				return program_usage(&e);
 		}
 	}
 	if (argc - optind < 2)
 		return program_misused("expected DIR REF...");
 	p.refs = argv + optind + 1;
-	if (check_refs(&p, &e))
+	if (check_refs(&p, &e) || transfer_options_init(&p.options, &e))
 		return program_usage(&e);
 	run(&p, argv[optind], selector, is_sparse_allowed, &e);
 	return program_fail(&e, true);

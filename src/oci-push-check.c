@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* oci-push-check: is the registry there, and may we push? Only an upload session proves the right to
  * push; it is left for the first uploader where programs of a run share a directory. */
+#include "attempt.h"
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
+#include "retry.h"
 #include "trust.h"
 
 #include <string.h>
@@ -12,24 +14,45 @@ static const char usage[] =
 	"usage: oci-push-check [-v] REPO\n"
 	"Checks that the registry of REPO (registry/repository) is there and lets us push.\n"
 	"\n"
+	RETRY_USAGE
 	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
 static const struct option options[] = {
+	RETRY_OPTIONS,
 	TRUST_OPTIONS,
 	PROGRAM_OPTIONS,
 };
 
+/* Nothing of it goes to stdout, so there are no records. */
+static int ask(struct registry *r, const struct retry_policy *retry, struct session *s,
+	       struct error *e)
+{
+	struct attempt a;
+	int rc;
+	attempt_init(&a, r, retry, NULL);
+	a.is_silent = true;
+	do
+		rc = registry_ping(r, e);
+	while (rc && attempt_again(&a, e));
+	if (rc)
+		return -1;
+	a.failures = 0;
+	do
+		rc = registry_start(r, s, NULL, e);
+	while (rc && attempt_again(&a, e));
+	return rc;
+}
+
 static int check(const struct reference *repository, const struct trust_options *trust,
-		 struct error *e)
+		 const struct retry_policy *retry, struct error *e)
 {
 	struct registry r;
 	struct session s;
 	int rc = -1;
-	if (registry_open(&r, repository, trust, NULL, e) || registry_ping(&r, e) ||
-	    registry_start(&r, &s, NULL, e))
+	if (registry_open(&r, repository, trust, NULL, e) || ask(&r, retry, &s, e))
 		goto out;
 	rc = registry_share(&r, &s, e);
 	if (rc == 0)
@@ -42,6 +65,7 @@ out:
 int main(int argc, char **argv)
 {
 	struct trust_options trust;
+	struct retry_policy retry;
 	struct reference repository;
 	struct error e = {0};
 	int option;
@@ -49,7 +73,7 @@ int main(int argc, char **argv)
 	program_init("oci-push-check", usage);
 	trust_options_init(&trust);
 	while ((option = program_option(argc, argv, "", options)) != -1)
-		if (trust_option(&trust, option, optarg, &e))
+		if (retry_option(option, optarg, &e) || trust_option(&trust, option, optarg, &e))
 			return program_usage(&e);
 	if (argc - optind != 1)
 		return program_misused("expected one operand: REPO");
@@ -57,6 +81,8 @@ int main(int argc, char **argv)
 		return program_usage(&e);
 	if (*repository.tag || digest_is_set(&repository.digest))
 		return program_misused("'%s': a repository has no tag and no digest", argv[optind]);
-	(void)check(&repository, &trust, &e);
+	if (retry_policy_from_env(&retry, &e))
+		return program_usage(&e);
+	(void)check(&repository, &trust, &retry, &e);
 	return program_fail(&e, false);
 }
