@@ -25,9 +25,9 @@ void http_response_clear(struct http_response *r)
 	r->status = 0;
 	r->challenges[0] = '\0';
 	r->location[0] = r->content_type[0] = r->content_digest[0] = r->api_version[0] = '\0';
-	r->range[0] = '\0';
+	r->range[0] = r->subject[0] = '\0';
 	r->retry_after_ms = -1;
-	r->chunk_min = r->chunk_max = 0;
+	r->content_length = r->chunk_min = r->chunk_max = 0;
 }
 
 /* Copies the value of "NAME: value" when LINE is that header. Returns whether it is. One that does

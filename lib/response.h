@@ -23,7 +23,7 @@ struct http_response {
 	char subject[HTTP_HEADER_SIZE];	       /* OCI-Subject */
 	char api_version[HTTP_HEADER_SIZE];    /* Docker-Distribution-Api-Version */
 	char range[HTTP_HEADER_SIZE];
-	int64_t content_length;		       /* -1: absent */
+	int64_t content_length;		       /* 0: absent */
 	int64_t retry_after_ms;		       /* -1: absent, or a moment that is past */
 	int64_t chunk_min, chunk_max;	       /* OCI-Chunk-{Min,Max}-Length; 0: absent */
 	char challenges[HTTP_CHALLENGES_SIZE]; /* lines of WWW-Authenticate, joined by newlines */

@@ -50,6 +50,7 @@ operands() {
 	case $1 in
 	oci-blob-upload) echo "absent 127.0.0.1:1/a" ;;
 	oci-manifest-put) echo "absent 127.0.0.1:1/a:1" ;;
+	oci-verify) echo "absent 127.0.0.1:1/a" ;;
 	oci-push-check) echo "127.0.0.1:1/a" ;;
 	oci-upload-forget) echo "--cert=absent --key=absent 127.0.0.1:1/a" ;;
 	cog-login) echo "-u user --password-stdin 127.0.0.1:1" ;;
