@@ -233,6 +233,7 @@ failed() {
 	mkdir "$HOME/.docker"
 	echo damaged >"$HOME/.docker/config.json"
 	echo secret >input
+	export COG_PUSH_RETRIES=0
 	for program in $PROGRAMS; do
 		# shellcheck disable=SC2046
 		try "$program" $(operands "$program") <input
@@ -251,6 +252,7 @@ failed() {
 		oci-from-dockertar) set -- -f "$bad" layout ;;
 		oci-blob-upload) set -- "$bad" 127.0.0.1:1/a "$bad" ;;
 		oci-manifest-put) set -- "$bad" 127.0.0.1:1/a:1 ;;
+		oci-verify) set -- "$bad" 127.0.0.1:1/a ;;
 		oci-blob-queue) set -- "$bad" 1 ;;
 		cog-run) set -- "./$bad" ;;
 		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
@@ -282,6 +284,7 @@ failed() {
 		"oci-blobs layout" \
 		"oci-blob-upload layout $repository <records" \
 		"oci-manifest-put layout $repository:v1" \
+		"oci-verify layout $REGISTRY/nowhere/else" \
 		"timeout 20 oci-blob-queue queue 1 <records" \
 		"cog-push -j t.tar $repository:v1" \
 		"cog-push t.tar $repository:v1"; do
@@ -334,7 +337,8 @@ failed() {
 	}
 	start_registry
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
-	for program in oci-push-check oci-blob-upload oci-manifest-put oci-upload-forget cog-login cog-push; do
+	for program in oci-push-check oci-blob-upload oci-manifest-put oci-verify oci-upload-forget cog-login \
+		cog-push; do
 		# A program finds the blobs that those before it have put there.
 		case $program in
 		oci-push-check | oci-upload-forget) set -- "$REGISTRY/a" ;;
@@ -343,6 +347,7 @@ failed() {
 			set -- layout "$REGISTRY/a" $(jq -r 'select(.kind == "layer" or .kind == "config").digest' records)
 			;;
 		oci-manifest-put) set -- layout "$REGISTRY/a:1" ;;
+		oci-verify) set -- layout "$REGISTRY/a" ;;
 		cog-login) set -- -u user --password-stdin "$REGISTRY" ;;
 		cog-push) set -- "$DATA/docker26.tar" "$REGISTRY/a:1" ;;
 		esac
@@ -380,7 +385,8 @@ failed() {
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
 	: >locked
 	chmod 000 locked
-	for program in oci-push-check oci-blob-upload oci-manifest-put oci-upload-forget cog-login cog-push; do
+	for program in oci-push-check oci-blob-upload oci-manifest-put oci-verify oci-upload-forget cog-login \
+		cog-push; do
 		case $program in
 		oci-manifest-put) set -- layout "$REGISTRY/a:1" ;;
 		oci-upload-forget) set -- "$REGISTRY/a" ;;

@@ -17,6 +17,10 @@ class Manifests:
             self.put_manifest(repository, name)
         elif self.command in ("HEAD", "GET"):
             self.get_manifest(repository, name)
+        elif self.command == "DELETE":
+            with self.registry.lock:
+                self.registry.manifests.pop((repository, name), None)
+            self.answer(202)
         else:
             raise Refused(405, "UNSUPPORTED", "no such verb")
 
@@ -30,6 +34,8 @@ class Manifests:
     def get_manifest(self, repository, name):
         registry = self.registry
         with registry.lock:
+            if self.options.tag_is_digest and (repository, name) not in registry.tags:
+                name = name.replace("sha256-", "sha256:")
             digest = registry.tags.get((repository, name), name)
             found = registry.manifests.get((repository, digest))
         if not found:
@@ -53,13 +59,28 @@ class Manifests:
         self.check_tag(repository, name, digest)
         self.check_references(repository, document)
         with registry.lock:
-            registry.manifests[(repository, digest)] = (media_type, bytes(data))
-            if not name.startswith("sha256:"):
-                registry.tags[(repository, name)] = digest
+            self.store(repository, name, digest, (media_type, bytes(data)))
         headers = {"Location": f"/v2/{repository}/manifests/{digest}", **self.digest_header(digest)}
         if document.get("subject") and self.options.subject in ("api", "lying"):
             headers["OCI-Subject"] = document["subject"]["digest"]
         self.answer(201, headers)
+
+    def store(self, repository, name, digest, manifest):
+        registry = self.registry
+        is_tag = not name.startswith("sha256:")
+        if not is_tag and registry.forgotten < self.options.forget_manifest:
+            registry.forgotten += 1
+            return
+        registry.manifests[(repository, digest)] = manifest
+        if is_tag:
+            registry.tags[(repository, name)] = digest
+        if name.startswith("sha256-") and registry.rivals < self.options.rival:
+            registry.rivals += 1
+            other = {"mediaType": INDEX, "size": 1, "digest": f"sha256:{registry.rivals:064d}"}
+            data = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [other]}).encode()
+            digest = "sha256:" + hashlib.sha256(data).hexdigest()
+            registry.manifests[(repository, digest)] = (INDEX, data)
+            registry.tags[(repository, name)] = digest
 
     def check_type_of(self, document, media_type):
         if document.get("mediaType", media_type) != media_type:
@@ -73,9 +94,10 @@ class Manifests:
 
     def check_tag(self, repository, name, digest):
         with self.registry.lock:
-            there = self.registry.tags.get((repository, name), digest)
+            there = self.registry.tags.get((repository, name))
         status = self.options.immutable_tags
-        if status and there != digest:
+        stays = there and (there != digest or self.options.immutable_same)
+        if status and stays:
             raise Refused(status, "TAG_INVALID", f"the tag {name} is immutable and there already")
 
     def check_references(self, repository, document):
@@ -86,7 +108,8 @@ class Manifests:
         blobs = [blob["digest"] for blob in named if not blob.get("urls")]
         with registry.lock:
             for child in document.get("manifests") or []:
-                if (repository, child["digest"]) not in registry.manifests:
+                is_there = (repository, child["digest"]) in registry.manifests
+                if not is_there and not self.options.any_child:
                     raise Refused(404, "MANIFEST_UNKNOWN", "child: " + child["digest"])
             subject = (document.get("subject") or {}).get("digest")
             if subject and self.model.needs_subject and (repository, subject) not in registry.manifests:

@@ -121,7 +121,7 @@ v1" ]
 	add_image L "$ONE" name
 	try oci-manifest-put L "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
-	[ "$(requests .method | tr -d '"' | paste -sd' ')" = "HEAD PUT HEAD" ]
+	[ "$(requests .method | tr -d '"' | paste -sd' ')" = "HEAD PUT HEAD GET" ]
 }
 
 @test "a registry that stored something else is a failure" {
@@ -142,21 +142,230 @@ v1" ]
 	[ "$(jq -r .event <<<"$output")" = error ]
 }
 
-@test "a blob that the registry lacks is a failure with its words" {
+@test "a blob that neither the registry nor the layout has is a failure that names it" {
 	start_registry --blob "$CONFIG"
 	add_image L "$ONE" name
-	try oci-manifest-put L "$REGISTRY/a/b:v1"
+	rm "L/blobs/sha256/${LAYER#sha256:}"
+	try oci-manifest-put --retries 1 L "$REGISTRY/a/b:v1"
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"PUT http://$REGISTRY/v2/a/b/manifests/v1: 404"*MANIFEST_BLOB_UNKNOWN* ]]
-	has_one_line "$stderr"
+	[[ $stderr == *$'\n'"oci-manifest-put: the registry lacks $LAYER: PUT http://$REGISTRY/v2/a/b/manifests/v1: 404"*MANIFEST_BLOB_UNKNOWN* ]]
+	[[ $stderr != *"lacks "*"$CONFIG"* ]]
+	[ "$(puts)" = "v1
+v1
+v1" ]
+}
+
+@test "a blob that the registry lacks is sent again from the layout" {
+	start_registry --blob "$CONFIG"
+	add_image L "$ONE" name
+	try oci-manifest-put --retries 2 L "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.event + " " + .digest' <<<"$output")" = "retry $ONE
+retry $ONE
+done $LAYER
+manifest $ONE" ]
+	[ "$(requests 'select(.path | endswith("manifests/v1")) | select(.method == "PUT").status' | paste -sd' ')" = "404 404 404 201" ]
+	[ "$(requests 'select(.method == "POST").path' | wc -l)" -eq 1 ]
+}
+
+@test "a blob that the registry does not know yet is waited for, and sent by nobody" {
+	for model in "" serverless; do
+		serve ${model:+--model "$model"} --blob-unknown 2
+		add_image L "$ONE" name
+		try oci-manifest-put -i "$ONE" L "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		[ "$(puts | paste -sd' ')" = "v1 v1 v1" ]
+		[ "$(jq -r '.event' <<<"$output" | paste -sd' ')" = "retry retry manifest" ]
+		[ "$(requests 'select(.method == "POST")')" = "" ]
+	done
+}
+
+@test "a registry that says to the end that it does not know what it has gets one PUT after the tries" {
+	serve --blob-unknown 99
+	add_image L "$ONE" name
+	try oci-manifest-put --retries 2 L "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[ "$(puts | wc -l)" -eq 4 ]
+	[[ $stderr == *$'\n'"oci-manifest-put: PUT http"*MANIFEST_BLOB_UNKNOWN* ]]
+	[ "$(requests 'select(.method == "HEAD" and (.path | contains("/blobs/"))).status' | paste -sd' ')" = "200 200" ]
+}
+
+@test "a child that the registry has lost is put again before its index" {
+	serve --forget-manifest 1
+	index=$(add_index L "$ONE")
+	add_image L "$index" name index
+	try oci-manifest-put --retries 1 L "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(puts)" = "$ONE
+v1
+v1
+$ONE
+v1" ]
+}
+
+@test "what fails in passing is put again, with a record and a line" {
+	for fault in "--fail PUT:1:429" "--fail PUT:1:503" "--fail PUT:1:0" "--cut-at PUT:1:20" "--fail HEAD:1:503"; do
+		# shellcheck disable=SC2086
+		serve $fault
+		add_image L "$ONE" name
+		try oci-manifest-put -i "$ONE" L "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		[ "$(jq -r '[.event, .digest, .attempt, .maxAttempts] | map(tostring) | join(" ")' <<<"$output")" = \
+			"retry $ONE 1 5
+manifest $ONE null null" ]
+		has_one_line "$stderr"
+		[[ $stderr == *"again in "*"(1 of 5)" ]]
+	done
+	serve --fail PUT:1:429:1
+	SECONDS=0
+	try oci-manifest-put -i "$ONE" L "$REGISTRY/a/b:v1"
+	[ "$(jq -r 'select(.event == "retry") | .delayMs >= 1000 and .httpStatus == 429' <<<"$output")" = true ]
+	[ "$SECONDS" -ge 1 ]
+}
+
+@test "a manifest whose answer was lost is asked for, not put again" {
+	add_image L "$ONE" name
+	for fault in "--cut-at PUT:1:reply" "--answer-at PUT:1:500" "--answer-at PUT:1:504" \
+		"--cut-at PUT:1:reply --no-content-digest"; do
+		# shellcheck disable=SC2086
+		serve $fault
+		COG_PUSH_RETRIES=0 try oci-manifest-put L "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		[ "$(puts)" = v1 ]
+	done
+}
+
+@test "an immutable tag that is this image already is success, another is a failure that says which" {
+	two=$(add_manifest L "$CONFIG" "$LAYER" "$LAYER")
+	add_image L "$ONE" one
+	add_image L "$two" two
+	for refusal in 400 403 405 409 412; do
+		serve --immutable-tags "$refusal" --immutable-same --fail-at HEAD:2:404
+		oci-manifest-put -i one L "$REGISTRY/a/b:v1"
+		# The tag is asked for, does not show, and is refused.
+		try oci-manifest-put -i one L "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		[ "$(requests 'select(.method == "PUT").status' | paste -sd' ')" = "201 $refusal" ]
+		[ "$(jq -r .ref <<<"$output")" = "$REGISTRY/a/b:v1" ]
+		try oci-manifest-put -i two L "$REGISTRY/a/b:v1"
+		[ "$status" -eq "$([ "$refusal" = 403 ] && echo 77 || echo 1)" ]
+		has_one_line "$stderr"
+		[[ $stderr == *"/manifests/v1: $refusal: "*"the tag is $ONE there, and may be immutable" ]]
+	done
+}
+
+# referring SUBJECT: a manifest with that subject, its type and a note.
+referring() {
+	jq -cj --arg d "$1" '. + {artifactType: "application/x-sbom", annotations: {note: "mine"},
+		subject: {mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $d, size: 1}}' \
+		"L/blobs/sha256/${ONE#sha256:}" | add_stream L
+}
+
+# referrers: what the index under the tag of ONE names.
+referrers() {
+	curl -fsS "http://$REGISTRY/v2/a/b/manifests/sha256-${ONE#sha256:}" -H 'User-Agent: cog-push/test' |
+		jq -c '.manifests[]'
+}
+
+@test "a subject of which the registry keeps no account gets an index under its tag, once" {
+	two=$(referring "$ONE")
+	add_image L "$two" two
+	entry="{\"mediaType\":\"$OCI.manifest.v1+json\",\"digest\":\"$two\",\"size\":$(size_of L "$two"),\"artifactType\":\"application/x-sbom\",\"annotations\":{\"note\":\"mine\"}}"
+	serve
+	try oci-manifest-put L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 0 ]
+	[ "$(referrers)" = "$entry" ]
+	[ "$(puts)" = "$two
+sha256-${ONE#sha256:}" ]
+	[ "$(requests 'select(.method == "PUT").headers["content-type"]' | tail -n 1)" = "\"$OCI.index.v1+json\"" ]
+	try oci-manifest-put L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 0 ]
+	[ "$(referrers)" = "$entry" ]
+	[ "$(puts | grep -c sha256-)" -eq 1 ]
+}
+
+@test "an index of referrers keeps what others have put there" {
+	two=$(referring "$ONE")
+	three=$(sed 's/mine/yours/' "L/blobs/sha256/${two#sha256:}" | add_stream L)
+	add_image L "$two" two
+	add_image L "$three" three
+	serve --rival 1 --any-child
+	try oci-manifest-put -i two L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 0 ]
+	try oci-manifest-put -i three L "$REGISTRY/a/b:three"
+	[ "$status" -eq 0 ]
+	[ "$(referrers | jq -r .digest)" = "sha256:$(printf '%064d' 1)
+$two
+$three" ]
+}
+
+@test "a registry where the index of referrers is replaced for ever is a temporary failure" {
+	two=$(referring "$ONE")
+	add_image L "$two" two
+	serve --rival 99 --any-child
+	try oci-manifest-put L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 75 ]
+	[[ $stderr == *"sha256-${ONE#sha256:}"*"again and again" ]]
+}
+
+@test "a registry that keeps account of referrers gets no such tag" {
+	two=$(referring "$ONE")
+	add_image L "$two" two
+	for subject in api lying; do
+		serve --subject "$subject"
+		for options in "" --no-content-digest; do
+			# shellcheck disable=SC2086
+			serve --subject "$subject" $options
+			try oci-manifest-put L "$REGISTRY/a/b@$two"
+			[ "$status" -eq 0 ]
+			[ "$(puts)" = "$two" ]
+		done
+	done
+}
+
+@test "a tag of a subject that is no index is left as it is, and where the subject itself answers there is none" {
+	two=$(referring "$ONE")
+	add_image L "$ONE" one
+	add_image L "$two" two
+	serve
+	oci-manifest-put -i one L "$REGISTRY/a/b:sha256-${ONE#sha256:}"
+	three=$(add_manifest L "$CONFIG" "$LAYER" "$LAYER")
+	add_image L "$three" three
+	oci-manifest-put -i three L "$REGISTRY/a/b:sha256-${ONE#sha256:}"
+	try oci-manifest-put -i two L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"sha256-${ONE#sha256:}"*"not an index"* ]]
+	[ "$(puts | grep -c sha256-)" -eq 2 ]
+	serve --tag-is-digest
+	oci-manifest-put -i one L "$REGISTRY/a/b@$ONE"
+	try oci-manifest-put -i two L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 0 ]
+	[ "$(referrers | jq -r .digest)" = "$two" ]
+}
+
+@test "an index of referrers of more than a MiB is read and written whole" {
+	two=$(referring "$ONE")
+	add_image L "$two" two
+	jq -cnj --arg t "$OCI.index.v1+json" '{schemaVersion: 2, mediaType: $t, manifests: [range(8000) | {
+		mediaType: $t, size: 1, digest: ("sha256:" + ("0" * 60) + (. + 1000 | tostring)[0:4])}]}' >big
+	[ "$(stat -c %s big)" -gt 1048576 ]
+	serve --any-child
+	curl -fsS -X PUT -H 'User-Agent: cog-push/test' -H Expect: -H "Content-Type: $OCI.index.v1+json" --data-binary @big \
+		"http://$REGISTRY/v2/a/b/manifests/sha256-${ONE#sha256:}"
+	try oci-manifest-put L "$REGISTRY/a/b@$two"
+	[ "$status" -eq 0 ]
+	[ "$(referrers | wc -l)" -eq 8001 ]
 }
 
 @test "statuses say whether to try again" {
 	add_image L "$ONE" name
 	for want in 401:77 403:77 400:1 429:75 503:75; do
 		serve --fail "PUT:1:${want%:*}"
-		try oci-manifest-put L "$REGISTRY/a/b:v1"
+		COG_PUSH_RETRIES=0 try oci-manifest-put L "$REGISTRY/a/b:v1"
 		[ "$status" -eq "${want#*:}" ]
+		has_one_line "$stderr"
 	done
 	try oci-manifest-put L "$NOBODY/a/b:v1"
 	[ "$status" -eq 75 ]

@@ -137,6 +137,13 @@ def parse_options():
         help="so many manifests miss blobs that are there")
     add("--immutable-tags", type=int, nargs="?", const=409, metavar="STATUS",
         help="a tag that is there and names another digest stays (409)")
+    add("--immutable-same", action="store_true", help="with it, stays even as it is")
+    add("--forget-manifest", type=int, default=0, metavar="COUNT",
+        help="so many manifests that were put by digest are gone after their 201")
+    add("--rival", type=int, default=0, metavar="COUNT",
+        help="so many times another client's index replaces that of a sha256-... tag after its PUT")
+    add("--any-child", action="store_true", help="an index may name manifests that are not there")
+    add("--tag-is-digest", action="store_true", help="sha256-HEX is the manifest sha256:HEX unless there is such a tag")
     add("--refuse-type", action="append", default=[], metavar="TEXT[:STATUS]",
         help="manifests with TEXT in their type are refused (400)")
     add("--subject", default="absent", choices=("absent", "api", "lying", "empty"),

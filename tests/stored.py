@@ -116,6 +116,8 @@ class Registry:
         self.sent = 0  # requests of the method that --expire-at names
         self.expired = None  # a token that is no longer let in
         self.unknown_manifests = 0
+        self.forgotten = 0  # manifests
+        self.rivals = 0  # that came between
         if options.store:
             os.makedirs(options.store, exist_ok=True)
         for text in options.blob:
@@ -146,6 +148,10 @@ class Registry:
             self.blobs[digest] = size
             self.owners.add((repository, digest))
             self.committed.setdefault(digest, time.monotonic())
+
+    def delete_blob(self, digest):
+        with self.lock:
+            self.blobs.pop(digest, None)
 
     def blob_size(self, repository, digest):
         """Without --mount the blobs of one repository are those of all."""

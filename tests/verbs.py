@@ -349,8 +349,12 @@ class Handler(Manifests, BaseHTTPRequestHandler):
 
     def blob(self, repository, digest):
         options = self.options
+        if self.command == "DELETE":
+            self.registry.delete_blob(digest)
+            self.answer(202)
+            return
         if self.command not in ("HEAD", "GET"):
-            raise Refused(405, "UNSUPPORTED", "only HEAD and GET")
+            raise Refused(405, "UNSUPPORTED", "only HEAD, GET and DELETE")
         if options.head_status:
             raise Refused(options.head_status, "UNSUPPORTED", "no HEAD here")
         size = self.registry.blob_size(repository, digest)

@@ -61,6 +61,8 @@ check() {
 	check 0 oci-blob-upload layout "$DOCKER_REGISTRY/grind/one" <records
 	check 0 oci-blob-upload layout "$DOCKER_REGISTRY/grind/one" <records
 	check 0 oci-manifest-put layout "$DOCKER_REGISTRY/grind/one:1" "$DOCKER_REGISTRY/grind/one:2"
+	check 0 oci-verify layout "$DOCKER_REGISTRY/grind/one"
+	check 1 oci-verify layout "$DOCKER_REGISTRY/grind/none"
 	export COG_PUSH_CHUNK_SIZE=1000 COG_PUSH_MULTIPART_THRESHOLD=500
 	check 0 oci-blob-upload layout "$DOCKER_REGISTRY/grind/chunks" <records
 	check 0 oci-manifest-put layout "$DOCKER_REGISTRY/grind/chunks:1"
@@ -72,6 +74,7 @@ check() {
 	check 75 oci-push-check 127.0.0.1:1/grind/none
 	check 75 oci-blob-upload layout 127.0.0.1:1/grind/none <records
 	check 75 oci-manifest-put layout 127.0.0.1:1/grind/none:1
+	check 75 oci-verify layout 127.0.0.1:1/grind/none
 	"$ROOT/build/unit/journal" write 127.0.0.1:1/grind/none "$(jq -r 'select(.kind == "config").digest' records)" 5
 	check 0 oci-upload-forget 127.0.0.1:1/grind/none
 }
