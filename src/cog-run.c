@@ -129,6 +129,7 @@ static int run(char **argv, int64_t limit_s, bool is_nohup, bool is_recorded)
 			       .life_fd = -1,
 			       .report_fd = -1};
 	struct error e = {0};
+	bool is_inner = program_env("COG_RUN_DIR");
 	int status;
 	r.dir.fd = r.dir.lock_fd = -1;
 	if (make_directory(&r, &e) || supervisor_start(&s, argv, is_nohup, &e)) {
@@ -138,7 +139,9 @@ static int run(char **argv, int64_t limit_s, bool is_nohup, bool is_recorded)
 			struct error ignored;
 			if (is_recorded)
 				(void)event_error(&e, NULL, &ignored);
-			say("", "", e.text);
+			/* A signal comes to a run and those inside of it: the outer says so. */
+			if (!is_inner || e.status != STATUS_INTERRUPTED)
+				say("", "", e.text);
 		}
 		if (e.status == STATUS_TEMPORARY)
 			keep_layout(&r);

@@ -21,6 +21,11 @@ left_in_tmp() {
 	ls -A "$TMPDIR"
 }
 
+# said: what stderr has besides what became of the blobs.
+said() {
+	grep -v -e '^sha256:' -e '^cog-push: already in the registry: ' <<<"$stderr"
+}
+
 # --- Sources -------------------------------------------------------------------------------------
 
 @test "a tar file is pushed: the reference by digest on stdout, a line a blob on stderr, nothing left" {
@@ -295,7 +300,7 @@ has_blob_put() {
 # --- Failures ------------------------------------------------------------------------------------
 
 @test "wrong usage is one line and status 2" {
-	for arguments in "" "--nonsense x" "-e" "-e lxc x" "--layout= x" "-i" "'' x/y" "./a a/B!" "- '*'" \
+	for arguments in "" "--nonsense x" "-e" "--layout= x" "-i" "'' x/y" "./a a/B!" "- '*'" \
 		"--layout d $DATA/../data/none/../x '' "; do
 		eval "try cog-push $arguments"
 		[ "$status" -eq 2 ]
@@ -303,6 +308,12 @@ has_blob_put() {
 		has_one_line "$stderr"
 		[[ $stderr == "cog-push: "*"(try 'cog-push --help')" ]]
 	done
+}
+
+@test "an engine that is none is wrong usage" {
+	try cog-push -e lxc fixture 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 2 ]
+	[ "$stderr" = "cog-engine: --engine: 'lxc' is none of docker, podman, nerdctl (try 'cog-engine --help')" ]
 }
 
 @test "a registry without a repository is wrong usage: it is not taken for a name of Docker Hub" {
@@ -406,7 +417,7 @@ has_blob_put() {
 		try cog-push fixture "$REGISTRY/a/b:v1"
 		[ "$status" -eq 1 ]
 		[ "$(tail -n 1 <<<"$stderr")" = "cog-engine: docker save: Error: disk on fire" ]
-		[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
+		has_one_line "$(said)"
 		[ -z "$(left_in_tmp)" ]
 	done
 	export SAVE='head -c 20000 "$SAVED"; kill -9 $$'
@@ -434,7 +445,7 @@ has_blob_put() {
 	start_registry --fail PUT:1:403
 	try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 77 ]
-	[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
+	has_one_line "$(said)"
 	[[ $(tail -n 1 <<<"$stderr") == "oci-blob-upload: "*403* ]]
 	[ -z "$(manifest_puts)" ]
 	[ -z "$(left_in_tmp)" ]
@@ -580,7 +591,7 @@ interrupted_at() { # POINT SIGNAL
 	exec 8>&-
 	[ "$status" -eq 130 ]
 	[ "$output" = "" ]
-	[ "$(grep -v '^sha256:' <<<"$stderr")" = "cog-push: interrupted" ]
+	[ "$(said)" = "cog-push: interrupted" ]
 	is_clean
 }
 
@@ -664,7 +675,7 @@ status 0" ]
 		[ "$status" -eq 0 ]
 		try ./cog-push - "$REGISTRY/a/b:v1" <<<nonsense
 		[ "$status" -eq 65 ]
-		[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 1 ]
+		has_one_line "$(said)"
 	done
 	PATH=/usr/bin:/bin try "$BIN/cog-push" "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
