@@ -357,7 +357,7 @@ has_blob_put() {
 
 @test "a bad value in the environment is wrong usage that names the variable, before all else" {
 	for variable in COG_PUSH_CONCURRENCY=0 COG_PUSH_CONCURRENCY=x COG_PUSH_CONCURRENCY=9999 \
-		COG_PUSH_CHUNK_SIZE=-1 COG_PUSH_DEFAULT_CHUNK_SIZE=1k COG_PUSH_MULTIPART_THRESHOLD=00 \
+		COG_PUSH_CHUNK_SIZE=-1 COG_PUSH_THREADS=none COG_PUSH_DEFAULT_CHUNK_SIZE=1k COG_PUSH_MULTIPART_THRESHOLD=00 \
 		COG_PUSH_OCI=yes; do
 		try env "$variable" cog-push ./absent 127.0.0.1:1/a/b:v1
 		[ "$status" -eq 2 ]
