@@ -382,7 +382,7 @@ has_blob_put() {
 
 @test "a registry that is not there is said before anything is saved" {
 	fake_engine docker
-	try cog-push fixture 127.0.0.1:1/a/b:v1
+	COG_PUSH_RETRIES=0 try cog-push fixture 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 75 ]
 	[[ $stderr == "oci-push-check: "*"Connection refused"* ]]
 	has_one_line "$stderr"
@@ -545,7 +545,7 @@ v1: digest: $digest size: 1" ]
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(grep -c push calls)" -eq 0 ]
-	COG_PUSH_OCI=1 try cog-push "$DATA/docker20.tar" 127.0.0.1:1/a/b:v1
+	COG_PUSH_OCI=1 try cog-push --retries=0 "$DATA/docker20.tar" 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 75 ]
 	has_one_line "$stderr"
 }
