@@ -251,6 +251,8 @@ verifier() {
 		[[ $stderr == "cog-push: --fallback: docker push does not know "* ]]
 		has_one_line "$stderr"
 	done
+	try cog-push --fallback -j --verify --plain-http fixture "$REGISTRY/a/b:v1"
+	[[ $stderr == "cog-push: --fallback: docker push does not know --json --verify --plain-http (try"* ]]
 	try cog-push --fallback "$IMAGE" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 2 ]
 	[ ! -s "$REGISTRY_LOG" ]
