@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attempt: a request that is sent again, as the policy says, while it fails in passing: the registry
- * can't be reached or goes away, 408, 425, 429, 5xx. */
+/* attempt: a request that is sent again, as the policy says, while it fails in passing: the
+ * registry can't be reached or goes away, 408, 425, 429, 5xx. */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
 

@@ -77,9 +77,8 @@ static int put_child(const struct job *j, const struct descriptor *d, int fd, st
 	while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR))
 		if (n > 0 && buffer_append(&text, block, (size_t)n, e))
 			goto out;
-	struct manifest_bytes m = {.data = text.len ? text.data : "",
-				   .len = text.len,
-				   .media_type = d->media_type};
+	struct manifest_bytes m = {
+		.data = text.len ? text.data : "", .len = text.len, .media_type = d->media_type};
 	digest_of(&m.digest, m.data, m.len);
 	if (n < 0)
 		error_errno(e, "manifest %s", d->digest.text);
@@ -123,7 +122,8 @@ static int repair_one(struct job *j, const struct descriptor *d, struct error *e
 static int repair(struct job *j, struct error *e)
 {
 	struct manifest m;
-	int rc = manifest_parse(&m, j->manifest->digest.text, j->manifest->data, j->manifest->len, e);
+	int rc = manifest_parse(&m, j->manifest->digest.text, j->manifest->data, j->manifest->len,
+				e);
 	if (rc == 0 && m.has_config)
 		rc = repair_one(j, &m.config, e);
 	for (size_t i = 0; rc == 0 && i < m.count; i++)
@@ -174,8 +174,8 @@ static bool may_be_immutable(const struct job *j)
 {
 	struct digest d;
 	int status = j->attempt.http_status;
-	return digest_parse(&d, j->name) && (status == 400 || status == 403 || status == 405 ||
-					     status == 409 || status == 412);
+	return digest_parse(&d, j->name) &&
+	       (status == 400 || status == 403 || status == 405 || status == 409 || status == 412);
 }
 
 /* What follows from the failure E of the PUT: 1 to put again, 0 when it is there, -1. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* delivery: gets one manifest into the registry under a name: tries again, waits for blobs that do not
- * show yet, uploads those that are missing, keeps the index of referrers. */
+/* delivery: gets one manifest into the registry under a name: tries again, waits for blobs that do
+ * not show yet, uploads those that are missing, keeps the index of referrers. */
 #ifndef DELIVERY_H
 #define DELIVERY_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* manifests: the verbs of the OCI distribution spec for manifests, as registry has them for blobs: no
- * retries, the same statuses. NAME is a tag or a digest. */
+/* manifests: the verbs of the OCI distribution spec for manifests, as registry has them for blobs:
+ * no retries, the same statuses. NAME is a tag or a digest. */
 #ifndef MANIFESTS_H
 #define MANIFESTS_H
 
@@ -29,8 +29,8 @@ int manifests_digest(struct registry *r, const char *name, const char *media_typ
 		     struct digest *found, struct error *e);
 
 /* PUT. Checks the digest that the registry says it stored, and asks for it when it says none;
- * STATUS_TEMPORARY when it is not there then. SUBJECT gets the digest of OCI-Subject, empty when the
- * answer had none. */
+ * STATUS_TEMPORARY when it is not there then. SUBJECT gets the digest of OCI-Subject, empty when
+ * the answer had none. */
 int manifests_put(struct registry *r, const char *name, const struct manifest_bytes *m,
 		  struct digest *subject, struct error *e);
 

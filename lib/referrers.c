@@ -161,8 +161,8 @@ int referrers_add(struct registry *r, const struct retry_policy *p, const struct
 		if (push(&u, e))
 			goto out;
 	}
-	error_set(e, STATUS_TEMPORARY, "tag %s: other clients replace the index of referrers again and again",
-		  u.tag);
+	error_set(e, STATUS_TEMPORARY,
+		  "tag %s: other clients replace the index of referrers again and again", u.tag);
 out:
 	json_decref(u.index);
 	json_decref(u.entry);

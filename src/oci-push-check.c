@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oci-push-check: is the registry there, and may we push? Only an upload session proves the right to
- * push; it is left for the first uploader where programs of a run share a directory. */
+/* oci-push-check: is the registry there, and may we push? Only an upload session proves the right
+ * to push; it is left for the first uploader where programs of a run share a directory. */
 #include "attempt.h"
 #include "program.h"
 #include "reference.h"
@@ -13,9 +13,7 @@
 static const char usage[] =
 	"usage: oci-push-check [-v] REPO\n"
 	"Checks that the registry of REPO (registry/repository) is there and lets us push.\n"
-	"\n"
-	RETRY_USAGE
-	TRUST_USAGE
+	"\n" RETRY_USAGE TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";

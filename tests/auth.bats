@@ -380,6 +380,7 @@ refused_once() {
 
 @test "a token service that is down is a temporary failure" {
 	local fail
+	export COG_PUSH_RETRIES=0
 	for fail in 500 nothing; do
 		start_tokens --fail "$fail"
 		start_bearer_registry
