@@ -51,13 +51,12 @@ int manifests_digest(struct registry *r, const char *name, const char *media_typ
 }
 
 /* After a PUT whose answer did not name a digest: a web server that says 200 to everything is no
- * registry. */
-static int check_stored(struct registry *r, const char *name, const struct manifest_bytes *m,
-			struct error *e)
+ * registry. The tag is not looked at: another client may have moved it. */
+static int check_stored(struct registry *r, const struct manifest_bytes *m, struct error *e)
 {
 	const struct http_response *a = &r->response;
 	struct digest found;
-	int rc = manifests_digest(r, name, m->media_type, &found, e);
+	int rc = manifests_digest(r, m->digest.text, m->media_type, &found, e);
 	if (rc < 0)
 		return -1;
 	if (rc && digest_equal(&found, &m->digest))
@@ -94,7 +93,8 @@ int manifests_put(struct registry *r, const char *name, const struct manifest_by
 		return registry_refused(r, "PUT", e);
 	(void)digest_parse(subject, a->subject);
 	if (!*a->content_digest)
-		return check_stored(r, name, m, e);
+		return answer_is_html(a) ? answer_failed("PUT", a, "not a registry", e)
+					 : check_stored(r, m, e);
 	if (strcmp(a->content_digest, m->digest.text) == 0)
 		return 0;
 	snprintf(why, sizeof why, "stored as %.80s instead of %s", a->content_digest,

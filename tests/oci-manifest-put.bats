@@ -291,14 +291,17 @@ sha256-${ONE#sha256:}" ]
 	three=$(sed 's/mine/yours/' "L/blobs/sha256/${two#sha256:}" | add_stream L)
 	add_image L "$two" two
 	add_image L "$three" three
-	serve --rival 1 --any-child
-	try oci-manifest-put -i two L "$REGISTRY/a/b@$two"
-	[ "$status" -eq 0 ]
-	try oci-manifest-put -i three L "$REGISTRY/a/b:three"
-	[ "$status" -eq 0 ]
-	[ "$(referrers | jq -r .digest)" = "sha256:$(printf '%064d' 1)
+	for options in "" --no-content-digest; do
+		# shellcheck disable=SC2086
+		serve --rival 1 --any-child $options
+		try oci-manifest-put -i two L "$REGISTRY/a/b@$two"
+		[ "$status" -eq 0 ]
+		try oci-manifest-put -i three L "$REGISTRY/a/b:three"
+		[ "$status" -eq 0 ]
+		[ "$(referrers | jq -r .digest)" = "sha256:$(printf '%064d' 1)
 $two
 $three" ]
+	done
 }
 
 @test "a registry where the index of referrers is replaced for ever is a temporary failure" {
