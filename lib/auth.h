@@ -13,9 +13,9 @@
 struct auth;
 
 /* HTTP and REPOSITORY are borrowed; SHARED_DIR too, NULL when nothing is shared. CREDENTIAL (copied)
- * is used in place of what the user's config has, and nothing is shared then; NULL: look there. SCOPE is what to ask for where
- * the registry does not say, NULL: "repository:<name>:pull,push"; "" for none (a login). Ends the
- * program when there is no memory. */
+ * is used in place of what the user's config has, and nothing is shared then; NULL: look there.
+ * SCOPE is what to ask for where the registry does not say; NULL: "repository:<name>:pull,push"; ""
+ * for none (a login). Ends the program when there is no memory. */
 struct auth *auth_new(struct http *http, const struct reference *repository,
 		      const char *shared_dir, const struct credential *credential,
 		      const char *scope);

@@ -123,12 +123,12 @@ int file_lock(int dirfd, const char *name, struct error *e)
 	int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return error_errno(e, "open %s", name);
-	while (flock(fd, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
+	if (flock(fd, LOCK_EX) == 0)
+		return fd;
+	if (errno == EINTR)
+		error_set(e, STATUS_INTERRUPTED, "interrupted");
+	else
 		error_errno(e, "lock %s", name);
-		close(fd);
-		return -1;
-	}
-	return fd;
+	close(fd);
+	return -1;
 }

@@ -30,7 +30,7 @@ int file_replace_private(int dirfd, const char *name, const void *data, size_t l
 			 struct error *e);
 
 /* Takes the exclusive lock on NAME (made when absent), waiting for it. Closing the returned
- * descriptor gives it back. Never removes the file. */
+ * descriptor gives it back. Never removes the file. STATUS_INTERRUPTED when a signal comes meanwhile. */
 int file_lock(int dirfd, const char *name, struct error *e);
 
 #endif

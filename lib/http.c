@@ -67,8 +67,14 @@ struct transfer {
 struct http *http_new(const struct trust *trust, const char *host, struct error *e)
 {
 	struct http *h = calloc(1, sizeof *h);
-	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) || !(h->easy = curl_easy_init())) {
+	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT)) {
 		free(h);
+		error_set(e, STATUS_FAILED, "libcurl does not start");
+		return NULL;
+	}
+	h->easy = curl_easy_init();
+	if (!h->easy) {
+		http_free(h);
 		error_set(e, STATUS_FAILED, "libcurl does not start");
 		return NULL;
 	}

@@ -30,13 +30,6 @@ enum {
 
 #define CLIENT_ID "cog-push"
 
-static void wipe(struct buffer *b)
-{
-	if (b->data)
-		OPENSSL_cleanse(b->data, b->capacity);
-	buffer_release(b);
-}
-
 /* Appends "<SEPARATOR>NAME=VALUE" percent-encoded; nothing for an empty VALUE. */
 static int add_field(struct buffer *b, const char *name, const char *value, struct error *e)
 {
@@ -167,7 +160,7 @@ static int post(struct exchange *x, struct error *e)
 	else
 		rc = refused("POST", x, e);
 out:
-	wipe(&form);
+	buffer_wipe(&form);
 	return rc;
 }
 
@@ -242,7 +235,7 @@ int token_fetch(struct http *http, const struct credential *c, struct token *t, 
 		rc = 1;
 	if (rc == 1)
 		rc = get(&x, e);
-	wipe(&x.answer.body);
+	buffer_wipe(&x.answer.body);
 	http_response_release(&x.answer);
 	return rc;
 }
@@ -288,7 +281,7 @@ bool token_load(const struct token_store *s, struct token *t)
 	copy(t->url, sizeof t->url, root, "url");
 	t->renew_at = json_size(root, "renewAt");
 	json_decref(root);
-	wipe(&text);
+	buffer_wipe(&text);
 	close(fd);
 	return *t->challenge.scheme != '\0';
 }

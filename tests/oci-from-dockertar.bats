@@ -305,6 +305,21 @@ gives_right_layers() {
 	has_right_layers file
 }
 
+@test "a signal ends the wait for the lock of another converter" {
+	mkdir d
+	exec 8>d/.index.lock
+	flock 8
+	oci-from-dockertar -f "$DATA/docker20.tar" d >records 2>err 8>&- &
+	local pid=$! code=0
+	wait_for 10 grep -q -- "-> FLOCK.* $pid " /proc/locks
+	kill -TERM "$pid"
+	wait "$pid" || code=$?
+	exec 8>&-
+	[ "$code" -eq 130 ]
+	[[ $(cat err) == *interrupted ]]
+	[ ! -e d/index.json ]
+}
+
 @test "the number of threads changes no byte, and is a number" {
 	saved large_layer
 	for n in 1 2 3 16 1000; do
