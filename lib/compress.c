@@ -139,7 +139,7 @@ static int begin(struct compressor *c, struct error *e)
 int compressor_write(struct compressor *c, const void *data, size_t len, struct error *e)
 {
 	const unsigned char *from = data;
-	if (!c->has_begun) {
+	if (len && !c->has_begun) {
 		size_t room = sizeof c->first - c->first_len;
 		size_t n = len < room ? len : room;
 		memcpy(c->first + c->first_len, from, n);

@@ -69,7 +69,8 @@ left_in_tmp() {
 	in_chunks
 	export COG_PUSH_RETRIES=0
 	start_registry --fail PUT:99:503
-	for operands in "$IMAGE $REGISTRY/a/b:v1" "$REGISTRY/a/b:v1" "$REGISTRY/a/b"; do
+	cp "$IMAGE" image.tar
+	for operands in "./image.tar $REGISTRY/a/b:v1" "$REGISTRY/a/b:v1" "$REGISTRY/a/b"; do
 		try cog-push "$IMAGE" "$REGISTRY/a/b:v1"
 		[ "$status" -eq 75 ]
 		has_entry
