@@ -180,6 +180,18 @@ verifier() {
 	[ -z "$(left_in_tmp)" ]
 }
 
+@test "a --verify that gets no answer is that failure, and nothing is sent again" {
+	start_registry
+	verifier 2
+	sed -i 's/^\toci-blobs .*$//; s/^oci-blobs .*$//; s/1 blob is missing/no answer/; s/exit 1/exit 75/; s/1\\t/75\\t/' \
+		verifier/oci-verify
+	try cog-push --verify "$IMAGE" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 75 ]
+	[ "$(grep -c 'sent again' <<<"$stderr")" -eq 0 ]
+	[[ $stderr == *"oci-verify: no answer: $REGISTRY/a/b"* ]]
+	[ "$(requests 'select(.method == "HEAD").path' | grep -c manifests/v1)" -eq 1 ]
+}
+
 # --- docker push ---------------------------------------------------------------------------------
 
 @test "--fallback is docker push after a failure, with its digest on stdout and its output on stderr" {
