@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* oci-upload-forget: gives up the unfinished uploads to a repository, at the registry and on disk.
- */
+/* oci-upload-forget: gives up the unfinished uploads to a repository, at the registry and on disk. */
 #include "journal.h"
 #include "program.h"
 #include "reference.h"

@@ -16,14 +16,14 @@
 
 static const char usage[] =
 	"usage: oci-verify [-v] [-i NAME|DIGEST] [--allow-sparse] DIR REPO\n"
-	"Asks the registry of REPO (registry/repository) for every blob and manifest of an image "
-	"in\n"
+	"Asks the registry of REPO (registry/repository) for every blob and manifest of an image in\n"
 	"the OCI layout DIR. Lists those that are missing or differ as records, which\n"
 	"oci-blob-upload takes; the status is 1 then.\n"
 	"\n"
 	"  -i, --image NAME|DIGEST  the image; without it the only one\n"
-	"      --allow-sparse       pass over manifests that an index names and DIR does not "
-	"hold\n" RETRY_USAGE TRUST_USAGE
+	"      --allow-sparse       pass over manifests that an index names and DIR does not hold\n"
+	RETRY_USAGE
+	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
@@ -120,8 +120,7 @@ static void run(struct verifier *v, const char *dir, const char *selector, bool 
 		goto out;
 	if (v->missing)
 		error_set(e, STATUS_FAILED,
-			  "%.200s/%.200s: %d of %d blobs and manifests are missing "
-			  "or differ",
+			  "%.200s/%.200s: %d of %d blobs and manifests are missing or differ",
 			  v->repository.registry, v->repository.repository, v->missing, v->count);
 out:
 	registry_release(&v->registry);
