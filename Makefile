@@ -114,6 +114,11 @@ campaign: all
 # What takes an hour and more.
 check-long: check-valgrind campaign fuzz
 
+# Side by side with other tools: make bench BENCH='--size 4000 --rounds 5 convert'
+BENCH =
+bench: all
+	tests/bench $(BENCH)
+
 lint:
 	tests/lint
 
@@ -139,6 +144,6 @@ clean:
 	rm -rf $(BUILD)
 	rm -f $(PROGRAMS)
 
-.PHONY: all campaign units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
+.PHONY: all bench campaign units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
 .SECONDARY: $(OBJECTS)
 -include $(wildcard $(BUILD)/*/*.d)
