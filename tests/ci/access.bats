@@ -359,7 +359,7 @@ push() {
 		"{\"credsStore\":\"hangs\",\"auths\":{\"$PASSWORD_REGISTRY\":{\"auth\":\"$(base64_of me:right)\"}}}"
 	start_signed_tokens --fail hang
 	start_token_registry tokens.7
-	DOCKER_CONFIG=$WORLD/none oci-push-check "$GUARDED/a/b" 2>err &
+	COG_PUSH_RETRIES=0 DOCKER_CONFIG=$WORLD/none oci-push-check "$GUARDED/a/b" 2>err &
 	local waiting=$! start=$SECONDS code=0
 	try oci-push-check "$PASSWORD_REGISTRY/a/b"
 	[ "$status" -eq 0 ]
