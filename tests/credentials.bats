@@ -229,7 +229,7 @@ docker_config() {
 	DOCKER_AUTH_CONFIG=$(auths x.example u:hidden) chosen
 	[ "$CHOSEN" = spy:s ]
 	grep -q HOME= "$HOME/helper-env"
-	run ! grep -q DOCKER_AUTH_CONFIG "$HOME/helper-env"
+	run ! grep -q ^DOCKER_AUTH_CONFIG= "$HOME/helper-env"
 	[ "$(cat "$HOME/helper-argv")" = get ]
 }
 
