@@ -92,6 +92,8 @@ int main(int argc, char **argv)
 		case OPTION_SPARSE:
 			import.is_sparse_allowed = true;
 			break;
+		default:
+			break;
 		}
 	}
 	if (argc - optind != 1)
