@@ -96,9 +96,9 @@ reload_nginx() {
 	wait_for 10 is_new_worker "$worker"
 }
 
-@test "nginx before a slow registry, reloaded five times: the push succeeds, and sends nothing twice" {
+@test "nginx with limit_rate before a slow registry, reloaded five times: the push succeeds, and sends nothing twice" {
 	start_registry --model v3 --store store --throttle 20000000
-	NGINX_MASTER=on start_nginx 10m off "$REGISTRY"
+	NGINX_MASTER=on start_nginx 10m "off; limit_rate 200" "$REGISTRY" # bytes a second, of answers
 	new_image L 40000000
 	export COG_PUSH_CHUNK_SIZE=4194304 COG_PUSH_MULTIPART_THRESHOLD=1000000
 	cog-push --json L "$NGINX/ci/reloaded:1" >records 2>err 3>&- &
