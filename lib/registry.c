@@ -368,9 +368,12 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 				 .body = body};
 	if (send_authorized(r, &q, e))
 		return -1;
-	if (!answer_is_success(&r->response))
-		return registry_refused(r, "PATCH", e);
-	return move_session(r, s, "PATCH", e);
+	if (answer_is_success(&r->response))
+		return move_session(r, s, "PATCH", e);
+	struct error ignored = {0};
+	if (r->response.status == 416)
+		(void)move_session(r, s, "PATCH", &ignored);
+	return registry_refused(r, "PATCH", e);
 }
 
 int registry_commit(struct registry *r, struct session *s, const struct digest *d,

@@ -90,7 +90,7 @@ int registry_share(const struct registry *r, const struct session *s, struct err
  * program gets it. */
 bool registry_take(const struct registry *r, struct session *s);
 
-/* PATCH: BODY, not empty, at OFFSET of the blob. */
+/* PATCH: BODY, not empty, at OFFSET of the blob. The session moves with a 416 too. */
 int registry_append(struct registry *r, struct session *s, int64_t offset,
 		    const struct http_body *body, struct error *e);
 
