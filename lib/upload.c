@@ -31,7 +31,7 @@
 
 #include <string.h>
 
-enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3, ASKS_MAX = 3 };
+enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3, BAD_COMMITS_MAX = 6, ASKS_MAX = 3 };
 
 void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
 		 const struct retry_policy *retry, const struct profile *learnt, uint32_t seed)
@@ -134,8 +134,7 @@ static void leave_session(struct upload *u, enum upload_action next)
 	u->next = next;
 }
 
-/* The session is gone, or not to be trusted. The first time at once; then with delays, which count.
- */
+/* The session is gone, or not to be trusted. Once at once; then with delays, which count. */
 static void restart(struct upload *u, const struct upload_answer *a)
 {
 	leave_session(u, UPLOAD_ASK);
@@ -245,14 +244,15 @@ static void after_one_body(struct upload *u, const struct upload_answer *put)
 	}
 }
 
-/* The blob is not there after chunks and a PUT. */
+/* The blob is not there after chunks and a PUT. What is 500 twice is so for good. */
 static void after_chunks(struct upload *u, const struct upload_answer *put)
 {
+	int most = put->status == 500 ? 1 : BAD_COMMITS_MAX / 2; /* in one session */
 	bool is_first = u->bad_commits <= 1;
 	bool is_gone = put->status && put->class == ANSWER_UNKNOWN;
 	if (put->status && !is_gone && u->learnt.is_range_frozen && u->plan.shape == PLAN_CHUNKS)
 		change_shape(u, PLAN_LAST_IN_PUT);
-	else if (!put->status || (is_first && is_lost(put)))
+	else if (!put->status || (is_lost(put) && u->bad_commits <= most))
 		try_later(u, UPLOAD_STATUS, put);
 	else if (is_first && put->class == ANSWER_BAD_RANGE)
 		u->next = UPLOAD_STATUS;
@@ -275,6 +275,8 @@ static void on_ask(struct upload *u, const struct upload_answer *a)
 		try_later(u, UPLOAD_ASK, a);
 	} else if (u->is_committing && is_slow(&put) && u->failures < SLOW_COMMITS_MAX) {
 		try_later(u, UPLOAD_ASK, &put);
+	} else if (u->bad_commits > BAD_COMMITS_MAX) {
+		fail(u);
 	} else if (u->is_committing) {
 		u->is_committing = false;
 		if (u->plan.shape == PLAN_ONE_BODY)
@@ -378,10 +380,8 @@ static void on_bad_range(struct upload *u, const struct upload_answer *a)
 	} else if (a->have == start && start == 0) {
 		change_shape(u, PLAN_ONE_BODY); /* it is not the offset */
 		return;
-	} else if (a->have == start) {
-		u->guess_count = 0; /* nor here: the size, and that of the chunks before */
 	} else if (a->have >= 0) {
-		u->guess_count = 0;
+		u->guess_count = 0; /* none where it is START: the size is wrong, or one before */
 		add_guess(u, a->have);
 	} else if (u->asks == 0) {
 		u->next = UPLOAD_STATUS;
