@@ -97,6 +97,16 @@ authorizations() {
 	[ "$(token_requests .scope)" = '["aws","repository:a/b:pull,push"]' ]
 }
 
+@test "a scope that names no repository is asked for as it is, and the token is good for the push" {
+	start_tokens
+	start_registry --bearer --challenge "Bearer realm=\"http://$TOKENS/token\",service=s,scope=\"aws\""
+	new_layout L
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 100)"
+	[ "$status" -eq 0 ]
+	[ "$(token_requests .scope)" = '["aws"]' ]
+	[ "$(exchange)" = "HEAD 401,HEAD 404,POST 202,PUT 201" ]
+}
+
 @test "an answer 401 to HEAD alone, even with a token that is no good, does not stop the upload" {
 	start_tokens --subset
 	new_layout L

@@ -155,14 +155,16 @@ PUT - 0" ]
 	[ "$(requests .connection | sort -u | wc -l)" -eq 1 ]
 }
 
-@test "a blob that is there is asked for and not sent" {
-	start_registry
-	d=$(random_blob L 1000)
-	oci-blob-upload L "$REGISTRY/a/b" "$d"
-	try oci-blob-upload L "$REGISTRY/a/b" "$d"
-	[ "$status" -eq 0 ]
-	[ "$(methods)" = "HEAD POST PUT HEAD" ]
-	[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "exists 0" ]
+@test "a blob that is there is asked for and not sent, with its length or without" {
+	for option in "" --head-no-length; do
+		start_registry $option
+		d=$(random_blob L 1000)
+		oci-blob-upload L "$REGISTRY/a/b" "$d"
+		try oci-blob-upload L "$REGISTRY/a/b" "$d"
+		[ "$status" -eq 0 ]
+		[ "$(methods)" = "HEAD POST PUT HEAD" ]
+		[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "exists 0" ]
+	done
 }
 
 @test "a blob that redirects to a store is there, and the store is not asked" {
@@ -262,7 +264,7 @@ PUT - 0" ]
 }
 
 @test "a PUT that ends in doubt is a success when the blob is there" {
-	for fault in --put-drop "--put-answer 504" "--put-answer 500" "--put-answer 404"; do
+	for fault in --put-drop "--put-answer "{404,499,500,504,522,524}; do
 		# shellcheck disable=SC2086
 		start_registry $fault
 		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
@@ -282,6 +284,60 @@ PUT - 0" ]
 	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
 	[ "$status" -eq 75 ]
 	[[ $stderr == *"PUT http://$REGISTRY/"*"connection"* ]]
+}
+
+@test "a PUT that loses the blob and the session is followed by a new session, not for ever" {
+	for size in 400 10000; do
+		export COG_PUSH_CHUNK_SIZE=$size COG_PUSH_MULTIPART_THRESHOLD=$size
+		start_registry --model v3 --lose-at PUT:1:404
+		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+		[ "$status" -eq 0 ]
+		[ "$(requests 'select(.method == "POST")' | wc -l)" -eq 2 ]
+		start_registry --put-lose --put-answer 404
+		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"PUT http://$REGISTRY/"*404* ]]
+		[ "$(requests 'select(.method == "POST")' | wc -l)" -le 9 ]
+	done
+}
+
+@test "a blob that shows a while after its PUT is waited for where a proxy gave up" {
+	export COG_PUSH_RETRY_DELAY_MS=500
+	start_registry --head-later 1 --answer-at PUT:1:504
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.method == "PUT")' | wc -l)" -eq 1 ]
+}
+
+@test "a blob that shows a while after its PUT is sent again where the answer was lost" {
+	start_registry --head-later 1 --cut-at PUT:1:reply
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.method == "PUT")' | wc -l)" -eq 2 ]
+}
+
+@test "a PUT may take longer than the time in which a transfer stalls" {
+	start_registry --delay-put 1.5
+	COG_PUSH_STALL_MS=300 try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	[ "$status" -eq 0 ]
+	[ "$(methods)" = "HEAD POST PUT" ]
+}
+
+@test "a POST that fails in passing is made again: no answer, a page, Retry-After in seconds and as a date" {
+	for fault in 1:0 1:503 1:429:1 1:429:date+3; do
+		start_registry --fail "POST:$fault" --html-failures
+		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+		[ "$status" -eq 0 ]
+		[ "$(methods)" = "HEAD POST POST PUT" ]
+		[[ $stderr != *"<"* ]]
+		delay=$(jq 'select(.event == "retry").delayMs' <<<"$output")
+		case $fault in
+		1:0) [ -z "$delay" ] ;; # the connection was an old one
+		1:429:1) [ "$delay" -eq 1000 ] ;;
+		*date*) [ "$delay" -ge 1000 ] && [ "$delay" -le 3000 ] ;;
+		*) [ "$delay" -le 20 ] ;;
+		esac
+	done
 }
 
 @test "a refused PUT is tried once more in chunks, then it is a failure" {

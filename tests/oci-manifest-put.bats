@@ -374,6 +374,19 @@ $three" ]
 	[ "$status" -eq 75 ]
 }
 
+@test "an index that the registry does not take is a failure that says so, after its children" {
+	index=$(add_index L "$ONE")
+	add_image L "$index" name index
+	for code in 400 415; do
+		serve --refuse-type "index:$code"
+		try oci-manifest-put L "$REGISTRY/a/b:v1"
+		[ "$status" -eq 1 ]
+		[ "$(puts | paste -sd' ')" = "$ONE v1" ]
+		[[ $stderr == "oci-manifest-put: PUT http://$REGISTRY/v2/a/b/manifests/v1: $code"*"no $OCI.index.v1+json here"* ]]
+		has_one_line "$stderr"
+	done
+}
+
 @test "a manifest whose bytes are not its digest is never put" {
 	serve
 	add_image L "$ONE" name

@@ -115,6 +115,64 @@ journal_offset() {
 	[[ $stderr == *"503"*"38 % of ${d:0:19} is there: the same command goes on)" ]]
 }
 
+@test "a chunk that was stored is not sent again though its answer is 500" {
+	start_model v3 --answer-at PATCH:2:500
+	upload "$(random_blob L 3000000)"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 3000000)" -eq 0 ]
+}
+
+@test "a chunk of which less was taken goes on where the registry is" {
+	start_model v3 --short-at PATCH:2:500000
+	upload "$(random_blob L 3000000)"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 3000000)" -eq 548576 ]
+}
+
+@test "a session that is unknown, with whatever status, is replaced by a new one" {
+	for fault in {PATCH:2,PUT:1}:{404,400,500}; do
+		start_model v3 --lose-at "$fault"
+		upload "$(random_blob L 3000000)"
+		[ "$(of_method POST)" -eq 2 ]
+		[ "$(requests 'select(.method == "PUT" and .bodyBytes > 0)')" = "" ]
+		stop_registry
+	done
+}
+
+@test "whatever shape a Range has, no byte is sent twice" {
+	for shape in "v3 none" "v3 high" "v3 frozen" "v3 chunk" "gitea minus"; do
+		start_model "${shape% *}" --range "${shape#* }"
+		upload "$(random_blob L 5500000)"
+		[ "$(of_method POST)" -eq 1 ]
+		[ "$(excess 5500000)" -eq 0 ]
+		stop_registry
+	done
+}
+
+@test "a session that is still empty is gone on with, in whatever way its status says so" {
+	for model in v3 serverless quay "gitea --range minus"; do
+		# shellcheck disable=SC2086
+		start_model $model --cut-at PATCH:1:0
+		upload "$(random_blob L 3000000)"
+		[ "$(of_method GET)" -ge 1 ]
+		[ "$(of_method POST)" -eq 1 ]
+		[ "$(excess 3000000)" -eq 0 ]
+		stop_registry
+	done
+}
+
+@test "where a session has no status, what the next chunk is answered tells where the registry is" {
+	for model in v2 v3 serverless ecr quay gitea zot acr; do
+		start_model "$model" --get-status 405 --cut-at PATCH:2:reply
+		upload "$(random_blob L 3000000)"
+		if [[ $model == @(serverless|quay|gitea|zot) ]]; then
+			[ "$(of_method POST)" -eq 1 ]
+			[ "$(excess 3000000)" -le 1048576 ]
+		fi
+		stop_registry
+	done
+}
+
 @test "a PUT that fails with all bytes there is sent again, also where one too many is counted" {
 	for model in v3 quay; do
 		start_model "$model" --fail-at PUT:1:503
@@ -123,6 +181,18 @@ journal_offset() {
 		[ "$(excess 3000000)" -eq 0 ]
 		[ "$(jq 'select(.event == "retry").httpStatus' <<<"$output")" -eq 503 ]
 		stop_registry
+	done
+}
+
+@test "a PUT that fails a few times goes to the same session again, whatever a gateway says" {
+	for status in 499 502 503 522 524; do
+		for model in v3 serverless; do
+			start_model "$model" --fail "PUT:2:$status"
+			upload "$(random_blob L 3000000)"
+			[ "$(of_method POST)" -eq 1 ]
+			[ "$(excess 3000000)" -eq 0 ]
+			stop_registry
+		done
 	done
 }
 

