@@ -104,12 +104,16 @@ sent() {
 }
 
 @test "a directory of another user is not used" {
-	[ "$(id -u)" -eq 0 ] || skip "only root can give a directory away"
-	private_dir "$STATE"
-	chown 1 "$STATE"
+	# Only root can give one away; who is not has one of root's.
+	export COG_STATE_DIR=/usr
+	if [ "$(id -u)" -eq 0 ]; then
+		COG_STATE_DIR=$STATE
+		private_dir "$STATE"
+		chown 1 "$STATE"
+	fi
 	try "$JOURNAL" write r.example/a "$D" 7
-	[[ $stderr == *"$STATE: belongs to another user: the upload goes on"* ]]
-	[ -z "$(ls "$STATE")" ]
+	[[ $stderr == *"$COG_STATE_DIR: belongs to another user: the upload goes on"* ]]
+	[ ! -e "$COG_STATE_DIR/uploads" ]
 }
 
 @test "a file or a symlink in the place of a directory is not used" {
