@@ -32,13 +32,17 @@ setup() {
 	own_world
 }
 
-teardown() {
+end_servers() {
 	local pid
 	for pid in "${SERVERS[@]}"; do
 		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
 	return 0
+}
+
+teardown() {
+	end_servers
 }
 
 # try CMD...: sets output (stdout), stderr and status, and shows both streams when the test fails. Waits

@@ -32,12 +32,7 @@ teardown() {
 	# What a test that failed left running.
 	[ -z "$MARK" ] || kill_marked
 	! mountpoint -q "$WORLD/small" || umount "$WORLD/small"
-	local pid
-	for pid in "${SERVERS[@]}"; do
-		kill "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	return 0
+	end_servers
 }
 
 # of_layer JQ: of the requests that brought bytes of the one large blob.
