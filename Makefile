@@ -35,6 +35,7 @@ LIBS_oci-upload-forget = $(NET_LIBS)
 LIBS_cog-login = $(NET_LIBS)
 LIBS_cog-logout = $(BASE_LIBS)
 LIBS_cog-run = $(BASE_LIBS)
+LIBS_cog-progress = $(BASE_LIBS)
 
 PROGRAMS = $(patsubst src/%.c,bin/%,$(wildcard src/*.c))
 SCRIPTS = bin/cog-push bin/cog-engine

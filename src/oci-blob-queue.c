@@ -10,6 +10,7 @@
  * It knows nothing of layouts and registries. */
 #include "digest.h"
 #include "json.h"
+#include "lines.h"
 #include "program.h"
 
 #include <errno.h>
@@ -20,7 +21,6 @@
 #include <unistd.h>
 
 #define LINE_LEN (DIGEST_TEXT_LEN + 1)
-#define RECORD_MAX (64 * 1024) /* bytes; a record has at most PIPE_BUF */
 
 static const char usage[] =
 	"usage: oci-blob-queue [-v] FIFO COUNT < records > records\n"
@@ -87,11 +87,13 @@ static bool is_upload(const json_t *record)
 	       (strcmp(kind, "layer") == 0 || strcmp(kind, "config") == 0);
 }
 
-/* TEXT is one line with its newline. */
-static int take_record(struct queue *q, const char *text, size_t len, struct error *e)
+static int take_record(void *context, char *text, size_t len, struct error *e)
 {
+	struct queue *q = context;
 	struct error why = {0};
 	q->line++;
+	if (text[len - 1] != '\n')
+		return error_set(e, STATUS_DATA, "line %lld: the input ends in it", q->line);
 	json_t *record = json_parse("record", text, len, &why);
 	if (!json_is_object(record)) {
 		json_decref(record);
@@ -108,48 +110,6 @@ static int take_record(struct queue *q, const char *text, size_t len, struct err
 	}
 	json_decref(record);
 	return rc;
-}
-
-/* Takes the whole lines of TEXT. Returns how many bytes they had, or -1. */
-static ssize_t take_lines(struct queue *q, const char *text, size_t len, struct error *e)
-{
-	const char *from = text, *end = text + len, *newline;
-	while (from < end && (newline = memchr(from, '\n', (size_t)(end - from)))) {
-		if (take_record(q, from, (size_t)(newline + 1 - from), e))
-			return -1;
-		from = newline + 1;
-	}
-	return from - text;
-}
-
-static int take_input(struct queue *q, struct error *e)
-{
-	static char block[RECORD_MAX];
-	size_t len = 0;
-	for (;;) {
-		ssize_t n = program_is_interrupted() ? 0
-						     : read(STDIN_FILENO, block + len, sizeof block - len);
-		if (program_is_interrupted())
-			return program_interrupted(e);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(e, "read stdin");
-		if (n == 0)
-			break;
-		len += (size_t)n;
-		ssize_t taken = take_lines(q, block, len, e);
-		if (taken < 0)
-			return -1;
-		len -= (size_t)taken;
-		memmove(block, block + taken, len);
-		if (len == sizeof block)
-			return error_set(e, STATUS_DATA, "line %lld: longer than a record",
-					 q->line + 1);
-	}
-	if (len)
-		return error_set(e, STATUS_DATA, "line %lld: the input ends in it", q->line + 1);
-	return 0;
 }
 
 /* Blocks until an uploader has opened the other end. */
@@ -171,7 +131,7 @@ static int run(const char *path, int64_t count, struct error *e)
 {
 	int rc = -1;
 	struct queue q = {.fifo_fd = open_fifo(path, e), .seen = json_object()};
-	if (q.fifo_fd < 0 || take_input(&q, e))
+	if (q.fifo_fd < 0 || lines_read(STDIN_FILENO, "stdin", take_record, &q, e))
 		goto out;
 	char end[LINE_LEN];
 	memset(end, '-', DIGEST_TEXT_LEN);

@@ -23,7 +23,7 @@ left_in_tmp() {
 
 # said: what stderr has besides what became of the blobs.
 said() {
-	grep -v -e '^sha256:' -e '^cog-push: already in the registry: ' <<<"$stderr"
+	grep -v -e '^sha256:' -e '^already in the registry: ' <<<"$stderr"
 }
 
 # --- Sources -------------------------------------------------------------------------------------

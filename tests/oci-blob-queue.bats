@@ -123,7 +123,7 @@ collect() {
 	head -c 100000 /dev/zero | tr '\0' x >records
 	try oci-blob-queue queue 1 <records
 	[ "$status" -eq 65 ]
-	[ "$stderr" = "oci-blob-queue: line 1: longer than a record" ]
+	[ "$stderr" = "oci-blob-queue: stdin: a line of more than 65536 bytes" ]
 }
 
 @test "a blob without a sha256 digest is bad input" {
