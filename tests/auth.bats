@@ -30,6 +30,21 @@ authorizations() {
 	[ "$(authorizations)" = "none,Basic,Basic,Basic,Basic,Basic,Basic" ]
 }
 
+@test "credentials do not go along to another host, or to another port of this one" {
+	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=1
+	for shape in other door; do
+		start_basic_registry --location "$shape"
+		know_me
+		new_layout L
+		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 250000)"
+		[ "$status" -eq 0 ]
+		elsewhere='select(.headers.host == "'$REGISTRY'" | not)'
+		[ "$(requests "$elsewhere.method" | paste -sd' ')" = '"PATCH" "PATCH" "PATCH" "PUT"' ]
+		[ "$(requests "$elsewhere.headers.authorization // empty")" = "" ]
+		[ "$(requests 'select(.method == "POST").headers.authorization')" = "\"Basic $(base64_of me:right)\"" ]
+	done
+}
+
 @test "a wrong password is not allowed, said in one line, and tried once" {
 	start_basic_registry
 	write_config "$HOME/.docker/config.json" "$(auths "$REGISTRY" me:wrong-secret)"
@@ -65,7 +80,16 @@ authorizations() {
 	[ "$(authorizations)" = "none,Bearer,Bearer,Bearer" ]
 }
 
-@test "a relative realm is of the registry" {
+@test "a relative realm is of the registry, and gives a token" {
+	start_registry --bearer --own-token mine --token-path /token --challenge 'Bearer realm="/token?of=me",service=s'
+	new_layout L
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 100)"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.path == "/token").query')" = '"of=me&service=s&scope=repository%3Aa%2Fb%3Apull%2Cpush"' ]
+	[ "$(requests 'select(.method == "PUT").headers.authorization')" = '"Bearer mine"' ]
+}
+
+@test "a relative realm that nothing answers at is named with the registry" {
 	start_registry --bearer --auth-only POST --challenge 'Bearer realm="/token?of=me",service=s'
 	check
 	[ "$status" -eq 1 ]

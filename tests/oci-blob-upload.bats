@@ -195,13 +195,15 @@ PUT - 0" ]
 
 @test "the session is followed through every shape of Location" {
 	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=100000
-	for shape in path relative absolute noscheme state other; do
+	for shape in path relative absolute noscheme state other door; do
 		start_registry --location "$shape"
 		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 250000)" "$(random_blob L 1000)"
 		[ "$status" -eq 0 ]
 		[ "$(bodies | wc -l)" -eq 5 ]
+		case $shape in
+		other | door) requests 'select(.path | startswith("/elsewhere"))' | grep -q PATCH ;;
+		esac
 	done
-	requests 'select(.path | startswith("/elsewhere"))' | grep -q PATCH
 }
 
 @test "a Location that is no URL of HTTP is refused with its request" {

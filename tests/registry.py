@@ -20,6 +20,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 import time
 from http.server import ThreadingHTTPServer
 
@@ -34,10 +35,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, options):
-        self.registry = Registry(options)
-        self.faults = Faults(options)
-        self.model = MODELS.get(options.model, Plain)(options)
+    def __init__(self, options, registry):
+        """Several may listen for one registry."""
+        self.registry, self.faults, self.model = registry, registry.faults, registry.model
         self.open_sockets = set()
         self.outage = 0  # seconds, of the one that is to come
         self.context = None
@@ -49,7 +49,8 @@ class Server(ThreadingHTTPServer):
                 self.context.verify_mode = ssl.CERT_REQUIRED
         if ":" in options.address:
             self.address_family = socket.AF_INET6
-        super().__init__((options.address, options.port), Handler)
+        super().__init__((options.address, 0 if registry.ports else options.port), Handler)
+        registry.ports.append(self.server_address[1])
 
     def finish_request(self, request, client_address):
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -102,7 +103,7 @@ def parse_options():
         help="there from the start")
     add("--location", help="shape of Location: path, relative, absolute, noscheme,"
         " downgrade (http:// where https is meant), port (spelled out), wrong (ftp),"
-        " state (signed query), other (host)")
+        " state (signed query), other (host), door (another port, which asks for no credentials)")
     add("--max-body", type=int, help="larger ones get the 413 page of a proxy, unread")
     add("--min-chunk", type=int, help="OCI-Chunk-Min-Length")
     add("--max-chunk", type=int, help="OCI-Chunk-Max-Length")
@@ -157,6 +158,7 @@ def parse_options():
         help="a line of WWW-Authenticate; {scope} is that of the request, {count} one of its own")
     add("--expire-at", metavar="METHOD:N", help="the token of the Nth such request is no longer let in")
     add("--auth-only", metavar="METHODS", help="only these ask for credentials")
+    add("--token-path", metavar="PATH", help="where GET has the first --own-token")
     add("--client-ca", metavar="FILE", help="clients need a certificate of this CA")
     add("--401", dest="unauthorized", action="store_true")
     add("--html", action="store_true", help="200 and a page for everything")
@@ -166,7 +168,10 @@ def parse_options():
 
 def main():
     options = parse_options()
-    server = Server(options)
+    registry = Registry(options, Faults(options), MODELS.get(options.model, Plain)(options))
+    server = Server(options, registry)
+    if options.location == "door":
+        threading.Thread(target=Server(options, registry).serve_forever, daemon=True).start()
     temporary = options.port_file + ".tmp"
     with open(temporary, "w", encoding="ascii") as file:
         file.write(f"{server.server_address[1]}\n")

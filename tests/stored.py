@@ -98,10 +98,11 @@ class Draft:
 
 
 class Registry:
-    """What is stored, of all requests."""
+    """What is stored, of all requests, and what they meet."""
 
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, options, faults, model):
+        self.options, self.faults, self.model = options, faults, model
+        self.ports = []  # that are listened on
         self.lock = threading.Lock()
         self.log_file = open(options.log, "a", encoding="utf-8")
         self.blobs = {}  # digest: size

@@ -271,9 +271,12 @@ class Handler(Manifests, BaseHTTPRequestHandler):
     # --- credentials
 
     def check_access(self):
-        """With --basic or --bearer: who may come in. /elsewhere is of another host, which asks for nothing."""
+        """With --basic or --bearer: who may come in. /elsewhere is of another host, which asks for
+        nothing; nor does the token service."""
         options = self.options
         if not (options.basic or options.bearer) or self.url_path.startswith("/elsewhere/"):
+            return
+        if self.url_path == options.token_path:
             return
         if options.auth_only and self.command not in options.auth_only.split(","):
             return
@@ -327,14 +330,20 @@ class Handler(Manifests, BaseHTTPRequestHandler):
     # --- the verbs
 
     def route(self):
-        path, method = self.url_path, self.command
-        if self.options.redirect_to and method != "GET":
-            self.answer(307, {"Location": self.options.redirect_to + self.path})
+        path, method, options = self.url_path, self.command, self.options
+        if options.redirect_to and method != "GET":
+            self.answer(307, {"Location": options.redirect_to + self.path})
             return
         if path == "/v2/" and method == "GET":
             version = {"Docker-Distribution-Api-Version": "registry/2.0"}
             self.answer(200, {**version, "Content-Type": "application/json"}, b"{}")
             return
+        if path == options.token_path and method == "GET":
+            token = json.dumps({"token": options.own_token[0]})
+            self.answer(200, {"Content-Type": "application/json"}, token.encode())
+            return
+        if path.startswith("/store/"):
+            raise Refused(403, "DENIED", "a store that takes only signed GETs")
         for pattern, handler in (
             (rf"/v2/({NAME})/blobs/({DIGEST})", self.blob),
             (rf"/v2/({NAME})/blobs/uploads/", self.start),
@@ -362,7 +371,6 @@ class Handler(Manifests, BaseHTTPRequestHandler):
         if size is None or self.registry.is_late(digest):
             raise Refused(404, "BLOB_UNKNOWN", "blob unknown to registry")
         if options.head_redirect:
-            # To a store that takes only signed GETs.
             self.answer(307, {"Location": "/store/" + digest})
             return
         headers = {"Docker-Content-Digest": digest, "Content-Type": "application/octet-stream"}
@@ -424,7 +432,9 @@ class Handler(Manifests, BaseHTTPRequestHandler):
         host = self.headers.get("Host")
         scheme = "https" if self.options.tls else "http"
         directory, _, name = path.rpartition("/")
-        other = f"{scheme}://localhost:{self.server.server_address[1]}/elsewhere"
+        ports = self.registry.ports
+        other = f"{scheme}://localhost:{ports[0]}/elsewhere"
+        door = f"{scheme}://{host.partition(':')[0]}:{ports[-1]}/elsewhere"
         return {
             "path": path,
             "relative": f"../{directory.rpartition('/')[2]}/{name}" if self.command == "POST" else name,
@@ -432,10 +442,11 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             "noscheme": f"{host}{path}",
             "downgrade": f"http://{host}{path}",
             # With the port spelled out, that the client leaves out where it is the default.
-            "port": f"{scheme}://{host.partition(':')[0]}:{self.server.server_address[1]}{path}",
+            "port": f"{scheme}://{host.partition(':')[0]}:{ports[0]}{path}",
             "wrong": f"ftp://{host}{path}",
             "state": path,
             "other": other + path[len("/v2") :],
+            "door": door + path[len("/v2") :],
         }[shape] + query
 
     def wait_put(self):

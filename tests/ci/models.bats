@@ -37,3 +37,16 @@ cut_at_20_places() {
 @test "all kinds of faults in a blob, 100 of them" {
 	campaign --faults 100 --seed all
 }
+
+@test "a PUT that is answered after a minute is waited for, without a word" {
+	load ../layout
+	new_layout L
+	start_registry --delay-put 60
+	export COG_PUSH_MULTIPART_THRESHOLD=100000
+	printf '%s\n' "$(random_blob L 1000)" "$(random_blob L 200000)" >digests
+	try xargs -P 2 -n 1 oci-blob-upload L "$REGISTRY/a/b" <digests
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	[ "$(requests 'select(.method == "PUT").bodyBytes' | sort | paste -sd' ')" = "0 1000" ]
+	[ "$(jq 'select(.event == "done").ms >= 60000' <<<"$output" | paste -sd' ')" = "true true" ]
+}
