@@ -29,8 +29,6 @@
  * session for another size; others go on in the one they have. */
 #include "upload.h"
 
-#include <string.h>
-
 enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3, BAD_COMMITS_MAX = 6, ASKS_MAX = 3 };
 
 void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
@@ -44,6 +42,7 @@ void upload_init(struct upload *u, int64_t size, const struct plan_limits *limit
 		.next = UPLOAD_ASK,
 		.random = seed,
 		.may_mount = true,
+		.guesses = {.size = size},
 		.unsure_end = -1,
 	};
 }
@@ -65,35 +64,9 @@ void upload_resume(struct upload *u, const struct plan *plan, int64_t offset)
 
 /* --- Where the registry may be ----------------------------------------------------------- */
 
-static bool is_among(int64_t offset, const int64_t *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (list[i] == offset)
-			return true;
-	return false;
-}
-
-static void add_guess(struct upload *u, int64_t offset)
-{
-	if (offset < 0 || offset > u->size || u->guess_count == UPLOAD_GUESSES_MAX ||
-	    is_among(offset, u->refused, u->refused_count) ||
-	    is_among(offset, u->guesses, u->guess_count))
-		return;
-	u->guesses[u->guess_count++] = offset;
-}
-
-/* Returns whether there may be more to try. */
-static bool refuse_guess(struct upload *u, int64_t offset)
-{
-	if (u->refused_count == UPLOAD_REFUSED_MAX)
-		return false;
-	u->refused[u->refused_count++] = offset;
-	return true;
-}
-
 static void forget_guesses(struct upload *u)
 {
-	u->guess_count = u->refused_count = 0;
+	guesses_clear(&u->guesses);
 	u->bad_sends = 0;
 	u->unsure_end = -1;
 	u->asks = 0;
@@ -190,13 +163,10 @@ static void accept(struct upload *u, int64_t offset)
 /* Goes on at the next place where the registry may be; without one the session is lost. */
 static void guess(struct upload *u, const struct upload_answer *a)
 {
-	if (u->guess_count == 0) {
+	if (guesses_take(&u->guesses, &u->offset))
+		go_on(u);
+	else
 		restart(u, a);
-		return;
-	}
-	u->offset = u->guesses[0];
-	memmove(u->guesses, u->guesses + 1, --u->guess_count * sizeof *u->guesses);
-	go_on(u);
 }
 
 /* A body of SIZE bytes was too large. */
@@ -329,16 +299,16 @@ static void on_status(struct upload *u, const struct upload_answer *a)
 		return;
 	}
 	u->asks++;
-	u->guess_count = 0;
+	guesses_drop(&u->guesses);
 	/* Quay, which counts one too many, says "bytes=". */
 	if (a->class == ANSWER_OK && a->has_unit && have != u->offset && have != u->unsure_end)
-		add_guess(u, have - 1);
+		guesses_add(&u->guesses, have - 1);
 	if (a->class == ANSWER_OK && !u->learnt.is_range_frozen)
-		add_guess(u, have);
-	add_guess(u, u->offset);
-	add_guess(u, u->unsure_end);
+		guesses_add(&u->guesses, have);
+	guesses_add(&u->guesses, u->offset);
+	guesses_add(&u->guesses, u->unsure_end);
 	if (a->class == ANSWER_OK)
-		add_guess(u, have);
+		guesses_add(&u->guesses, have);
 	u->is_resumed = true;
 	guess(u, a);
 }
@@ -358,7 +328,7 @@ static void reconcile(struct upload *u, const struct upload_answer *a)
 		restart(u, a);
 	} else if (have > start && have < end && !u->learnt.is_range_frozen) {
 		accept(u, have);
-		add_guess(u, end);
+		guesses_add(&u->guesses, end);
 	} else {
 		if (!u->learnt.is_range_frozen && start > 0 && have >= 0 && have <= start)
 			learn_frozen(u);
@@ -370,19 +340,20 @@ static void reconcile(struct upload *u, const struct upload_answer *a)
 static void on_bad_range(struct upload *u, const struct upload_answer *a)
 {
 	int64_t start = u->offset;
-	if (!refuse_guess(u, start)) {
+	if (!guesses_refuse(&u->guesses, start)) {
 		restart(u, a);
 		return;
 	}
 	if (a->have == start && a->has_unit) {
-		u->guess_count = 0;
-		add_guess(u, start - 1);
+		guesses_drop(&u->guesses);
+		guesses_add(&u->guesses, start - 1);
 	} else if (a->have == start && start == 0) {
 		change_shape(u, PLAN_ONE_BODY); /* it is not the offset */
 		return;
 	} else if (a->have >= 0) {
-		u->guess_count = 0; /* none where it is START: the size is wrong, or one before */
-		add_guess(u, a->have);
+		guesses_drop(
+			&u->guesses); /* none where it is START: the size is wrong, or one before */
+		guesses_add(&u->guesses, a->have);
 	} else if (u->asks == 0) {
 		u->next = UPLOAD_STATUS;
 		return;

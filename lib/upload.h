@@ -5,12 +5,12 @@
 #define UPLOAD_H
 
 #include "answer.h"
+#include "guesses.h"
 #include "plan.h"
 #include "profile.h"
 #include "retry.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 enum upload_action {
@@ -42,9 +42,6 @@ struct upload_answer {
 	bool is_taken;			      /* of OPEN: another program has opened the session */
 };
 
-#define UPLOAD_GUESSES_MAX 4
-#define UPLOAD_REFUSED_MAX 16
-
 struct upload {
 	/* Given. */
 	int64_t size;
@@ -64,9 +61,7 @@ struct upload {
 	struct upload_answer commit;
 	/* Where the registry may be. */
 	int64_t unsure_end; /* the end of a body that it may have stored; -1: none */
-	int64_t guesses[UPLOAD_GUESSES_MAX],
-		refused[UPLOAD_REFUSED_MAX]; /* offsets; the best first */
-	size_t guess_count, refused_count;
+	struct guesses guesses;
 	int asks; /* STATUS that was answered, since the last unclear end */
 	/* Bounds. */
 	int64_t failures; /* in a row, without progress */

@@ -2,6 +2,7 @@
 # What a fault costs, with each kind of registry: blobs of 64 MiB in chunks of 5 MiB and less, through
 # faults of fixed seeds. The bounds are those of tests/campaign, counted at the registry.
 load ../helper
+load ../layout
 
 # campaign OPTION...: of which the figures are shown.
 campaign() {
@@ -39,7 +40,6 @@ cut_at_20_places() {
 }
 
 @test "a PUT that is answered after a minute is waited for, without a word" {
-	load ../layout
 	new_layout L
 	start_registry --delay-put 60
 	export COG_PUSH_MULTIPART_THRESHOLD=100000
