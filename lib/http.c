@@ -228,6 +228,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 static int on_close(void *context, curl_socket_t fd)
 {
 	const struct transfer *t = ((struct http *)context)->transfer;
+	if (t && !t->response->status)
+		t->response->is_repeated = true;
 	bool is_plain = t && strncasecmp(t->response->url, "http:", 5) == 0;
 	if (is_plain && t->offset > 0 && !t->response->status && !t->is_refused)
 		http_response_rescue(t->response, fd);
@@ -438,7 +440,7 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	t.stall_ms = h->stall_ms;
 	http_response_clear(r);
 	r->sent_bytes = 0;
-	r->is_not_tls = false;
+	r->is_repeated = r->is_not_tls = false;
 	buffer_clear(&r->body);
 	if (q->sink)
 		buffer_clear(q->sink);

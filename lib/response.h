@@ -29,7 +29,9 @@ struct http_response {
 	char challenges[HTTP_CHALLENGES_SIZE]; /* lines of WWW-Authenticate, joined by newlines */
 	struct buffer body;		       /* the first HTTP_BODY_MAX bytes */
 	int64_t sent_bytes;		       /* of the body, handed to the network */
-	bool is_not_tls; /* no answer: the peer does not speak TLS, and is on this machine */
+	bool is_repeated; /* a kept connection ended, and libcurl sent all again over a new one: the
+			     peer may have acted on the first */
+	bool is_not_tls;  /* no answer: the peer does not speak TLS, and is on this machine */
 };
 
 void http_response_init(struct http_response *r);

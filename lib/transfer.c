@@ -191,6 +191,7 @@ static void describe(const struct transfer *t, const struct upload_step *step, i
 	a->announced_min = step->action == UPLOAD_OPEN ? t->session.chunk_min : 0;
 	a->announced_max = step->action == UPLOAD_OPEN ? t->session.chunk_max : 0;
 	a->is_body_sent = response->sent_bytes >= step->size;
+	a->is_repeated = response->is_repeated;
 	/* A token service that is down refuses nothing. */
 	if (rc < 0 && a->status == 401 && t->failure.status == STATUS_TEMPORARY)
 		a->status = 0;

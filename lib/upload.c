@@ -11,8 +11,10 @@
  *         not, STATUS or a new session, as the failure of the PUT suggests.
  *
  * A session that is lost is a normal event: ASK, OPEN, from the start, up to RESTARTS_MAX times
- * without coming further than before. A failure that may pass is tried again after a delay, up to
- * `retry.tries` times in a row; the count starts again when bytes were accepted.
+ * without coming further than before. Where a PUT of the whole was sent and its answer lost, the
+ * session may be gone because the blob is there, and a registry may show it late: ASK goes on for
+ * LATE_ASKS_MAX delays before the blob is sent again. A failure that may pass is tried again after
+ * a delay, up to `retry.tries` times in a row; the count starts again when bytes were accepted.
  *
  * Where the registry is, is our own count; its Range is advice. S is our offset before the request,
  * E the one after it, R what the registry says:
@@ -29,7 +31,13 @@
  * session for another size; others go on in the one they have. */
 #include "upload.h"
 
-enum { RESTARTS_MAX = 10, SLOW_COMMITS_MAX = 3, BAD_COMMITS_MAX = 6, ASKS_MAX = 3 };
+enum {
+	RESTARTS_MAX = 10,
+	SLOW_COMMITS_MAX = 3,
+	LATE_ASKS_MAX = 3,
+	BAD_COMMITS_MAX = 6,
+	ASKS_MAX = 3
+};
 
 void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
 		 const struct retry_policy *retry, const struct profile *learnt, uint32_t seed)
@@ -101,7 +109,8 @@ static void try_later(struct upload *u, enum upload_action next, const struct up
 
 static void leave_session(struct upload *u, enum upload_action next)
 {
-	u->has_session = u->is_taken = u->is_resumed = u->is_committing = false;
+	u->has_session = u->is_taken = u->is_resumed = false;
+	u->is_committing = u->may_be_there = false;
 	u->offset = 0;
 	forget_guesses(u);
 	u->next = next;
@@ -110,6 +119,7 @@ static void leave_session(struct upload *u, enum upload_action next)
 /* The session is gone, or not to be trusted. Once at once; then with delays, which count. */
 static void restart(struct upload *u, const struct upload_answer *a)
 {
+	u->late_asks = u->may_be_there ? LATE_ASKS_MAX : 0;
 	leave_session(u, UPLOAD_ASK);
 	if (++u->restarts > RESTARTS_MAX)
 		fail(u);
@@ -205,8 +215,9 @@ static bool is_slow(const struct upload_answer *a)
 static void after_one_body(struct upload *u, const struct upload_answer *put)
 {
 	if (is_lost(put)) {
-		leave_session(u, UPLOAD_OPEN);
-		try_later(u, UPLOAD_OPEN, put);
+		enum upload_action next = put->is_body_sent ? UPLOAD_ASK : UPLOAD_OPEN;
+		leave_session(u, next);
+		try_later(u, next, put);
 	} else if (put->class == ANSWER_UNKNOWN && u->bad_commits == 1) {
 		restart(u, put);
 	} else {
@@ -253,6 +264,9 @@ static void on_ask(struct upload *u, const struct upload_answer *a)
 			after_one_body(u, &put);
 		else
 			after_chunks(u, &put);
+	} else if (u->late_asks > 0 && u->failures < u->retry.tries) {
+		u->late_asks--;
+		try_later(u, UPLOAD_ASK, a);
 	} else {
 		u->next = u->has_session ? UPLOAD_STATUS : UPLOAD_OPEN;
 	}
@@ -427,7 +441,9 @@ static void on_commit(struct upload *u, const struct upload_answer *a)
 	} else if (is_answered && a->class == ANSWER_TOO_LARGE && body) {
 		shrink(u, body, a);
 	} else {
+		bool is_unclear = is_lost(a) || a->is_repeated;
 		u->bad_commits += is_answered;
+		u->may_be_there = u->may_be_there || (is_unclear && a->is_body_sent);
 		u->commit = *a;
 		u->is_committing = true;
 		u->next = UPLOAD_ASK;

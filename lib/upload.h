@@ -38,6 +38,7 @@ struct upload_answer {
 	int64_t retry_after_ms;	 /* -1: it does not say */
 	int64_t announced_min, announced_max; /* of OPEN and STATUS */
 	bool is_body_sent;		      /* whole */
+	bool is_repeated;		      /* the request was sent before, and its answer lost */
 	bool was_mount;			      /* of OPEN: a mount was asked for */
 	bool is_taken;			      /* of OPEN: another program has opened the session */
 };
@@ -58,6 +59,8 @@ struct upload {
 	bool is_resumed;    /* it went on after an unclear end */
 	bool is_committing; /* ASK is for the outcome of a PUT, of which the answer was `commit` */
 	bool has_committed;
+	bool may_be_there; /* a PUT was sent in this session, and what came of it is not known */
+	int late_asks;	   /* that are left, for a blob that may show late */
 	struct upload_answer commit;
 	/* Where the registry may be. */
 	int64_t unsure_end; /* the end of a body that it may have stored; -1: none */

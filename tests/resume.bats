@@ -196,6 +196,18 @@ journal_offset() {
 	done
 }
 
+@test "a blob that shows late is not sent again where the answer to its PUT was lost" {
+	export COG_PUSH_RETRY_DELAY_MS=500
+	for model in v2 v3 serverless; do
+		start_model "$model" --head-later 1 --cut-at PUT:1:reply
+		upload "$(random_blob L 3000000)"
+		[ "$(of_method POST)" -eq 1 ]
+		[ "$(excess 3000000)" -eq 0 ]
+		[ "$(jq -r 'select(.event == "done").how' <<<"$output")" = uploaded ]
+		stop_registry
+	done
+}
+
 @test "Retry-After is waited for" {
 	start_registry --model v3 --store store --fail-at PATCH:2:429:1
 	upload "$(random_blob L 3000000)"

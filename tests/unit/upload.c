@@ -472,6 +472,55 @@ static void test_unclear_commit(void)
 		NEXT(DONE, 0, 0);
 	}
 
+	/* Nor is the session, which ends with a PUT: the blob may show late, but is not waited for
+	 * for ever. */
+	for (int is_answered = 0; is_answered < 2; is_answered++) {
+		to_commit(&u);
+		u.retry.tries = 10;
+		if (is_answered)
+			say(&u, 503, -1);
+		else
+			cut(&u, true);
+		say(&u, 404, -1);
+		NEXT(STATUS, 0, 0);
+		say(&u, 404, -1);
+		for (int i = 0; i <= 3; i++) {
+			NEXT(ASK, 0, 0);
+			CHECK((upload_next(&u).delay_ms > 0) == (i > 0));
+			struct upload there = u;
+			say(&there, 200, -1);
+			CHECK(there.next == UPLOAD_DONE && strcmp(there.how, "uploaded") == 0);
+			say(&u, 404, -1);
+		}
+		NEXT(OPEN, 0, 0);
+		say(&u, 202, -1);
+		/* What is lost later says nothing about a blob that is not there. */
+		say(&u, 404, -1);
+		NEXT(ASK, 0, 0);
+		say(&u, 404, -1);
+		NEXT(OPEN, 0, 0);
+	}
+
+	/* It was sent twice, and the second was refused. */
+	struct upload_answer second = answer(404, -1);
+	second.is_repeated = true;
+	to_commit(&u);
+	upload_answered(&u, &second);
+	say(&u, 404, -1);
+	say(&u, 404, -1);
+	NEXT(ASK, 0, 0);
+	CHECK(upload_next(&u).delay_ms > 0);
+
+	/* The last try is kept for the blob. */
+	to_commit(&u);
+	cut(&u, true);
+	say(&u, 404, -1);
+	say(&u, 404, -1);
+	say(&u, 404, -1);
+	NEXT(ASK, 0, 0);
+	say(&u, 404, -1);
+	NEXT(OPEN, 0, 0);
+
 	/* The session is gone, the blob is not there. */
 	to_commit(&u);
 	say(&u, 404, -1);
@@ -549,6 +598,20 @@ static void test_one_body(void)
 	CHECK(u.learnt.is_chunked && !u.learnt.is_one_body);
 	say(&u, 202, -1);
 	NEXT(SEND, 0, 10);
+
+	/* All was sent: after the delay it is asked for first. */
+	upload_init(&u, 10, &limits, &policy, &(struct profile){0}, 1);
+	open_session(&u);
+	cut(&u, true);
+	say(&u, 404, -1);
+	NEXT(ASK, 0, 0);
+	CHECK(upload_next(&u).delay_ms >= 1000);
+	struct upload there = u;
+	say(&there, 200, -1);
+	CHECK(there.next == UPLOAD_DONE && strcmp(there.how, "uploaded") == 0);
+	say(&u, 404, -1);
+	NEXT(OPEN, 0, 0);
+	CHECK(upload_next(&u).delay_ms == 0);
 
 	/* The session is gone: another one, then another shape. */
 	upload_init(&u, 10, &limits, &policy, &(struct profile){0}, 1);
