@@ -70,6 +70,11 @@ struct plan plan_make(int64_t size, const struct plan_limits *limits, const stru
 	};
 }
 
+bool plan_is_small(int64_t size, const struct plan_limits *limits, const struct profile *learnt)
+{
+	return size <= PLAN_SMALL_BYTES && plan_make(size, limits, learnt).shape == PLAN_ONE_BODY;
+}
+
 int64_t plan_smaller(int64_t body, const struct plan_limits *limits)
 {
 	int64_t min, max;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define PLAN_CHUNK_BYTES 268435456    /* default of COG_PUSH_CHUNK_SIZE */
+#define PLAN_SMALL_BYTES 65536	      /* up to here a round trip counts for more than the body */
 #define PLAN_THRESHOLD_BYTES 52428800 /* default of COG_PUSH_MULTIPART_THRESHOLD */
 
 /* What decides it; bytes. */
@@ -39,6 +40,10 @@ int plan_limits_from_env(struct plan_limits *l, struct error *e);
  * below 64 KiB or with min > max count as none. All chunks are equal but the last, which is smaller
  * and, where the limits leave a choice, never of one byte (serverless-registry refuses that). */
 struct plan plan_make(int64_t size, const struct plan_limits *limits, const struct profile *learnt);
+
+/* Whether it is one small body: a POST and a PUT, and a question before them costs as much as
+ * either. */
+bool plan_is_small(int64_t size, const struct plan_limits *limits, const struct profile *learnt);
 
 /* The next smaller body after one of BODY bytes was too large: half, but not less than what is
  * announced, else 1 MiB. 0 when BODY is that small already. */

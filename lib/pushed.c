@@ -149,13 +149,33 @@ static void add_line(struct cache *c, const char *line)
 		(void)file_replace_private(c->dir_fd, c->name, c->text.data, c->text.len, &ignored);
 }
 
+static bool has_line(const struct cache *c, const char *line)
+{
+	return c->text.data && strstr(c->text.data, line);
+}
+
+static void format_line(const struct reference *repository, const struct digest *d,
+			char line[LINE_MAX_LEN + 2])
+{
+	snprintf(line, LINE_MAX_LEN + 2, "%s %s\n", d->text, repository->repository);
+}
+
+bool pushed_has(const struct reference *repository, const struct digest *d)
+{
+	char line[LINE_MAX_LEN + 2];
+	struct cache c;
+	format_line(repository, d, line);
+	bool is_there = cache_open(&c, repository->registry, false) == 0 && has_line(&c, line);
+	cache_release(&c);
+	return is_there;
+}
+
 void pushed_add(const struct reference *repository, const struct digest *d)
 {
 	char line[LINE_MAX_LEN + 2];
 	struct cache c;
-	snprintf(line, sizeof line, "%s %s\n", d->text, repository->repository);
-	if (cache_open(&c, repository->registry, true) == 0 &&
-	    !(c.text.data && strstr(c.text.data, line)))
+	format_line(repository, d, line);
+	if (cache_open(&c, repository->registry, true) == 0 && !has_line(&c, line))
 		add_line(&c, line);
 	cache_release(&c);
 }

@@ -18,6 +18,9 @@
 bool pushed_find(const struct reference *repository, const struct digest *d,
 		 char from[REFERENCE_NAME_MAX + 1]);
 
+/* Whether D was pushed to REPOSITORY itself. */
+bool pushed_has(const struct reference *repository, const struct digest *d);
+
 /* Remembers that REPOSITORY has D. Does nothing where it is known already, or the cache can't be
  * written. */
 void pushed_add(const struct reference *repository, const struct digest *d);

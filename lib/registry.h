@@ -36,6 +36,7 @@ struct registry {
 	bool is_scheme_known; /* else https is tried first, and http where this machine speaks no
 				 TLS */
 	bool has_warned;      /* of http:// Locations */
+	bool takes_no_probe;  /* set by its user: a mount from the repository itself was refused */
 };
 
 /* An upload session. */
@@ -86,6 +87,9 @@ void registry_cancel(struct registry *r, const struct session *s);
  * session stays the caller's; 1 when it was put; -1. */
 int registry_share(const struct registry *r, const struct session *s, struct error *e);
 
+/* Whether a session was put there that nobody took. */
+bool registry_is_shared(const struct registry *r);
+
 /* Takes the session that was put there for this repository. Returns whether there was one; only one
  * program gets it. */
 bool registry_take(const struct registry *r, struct session *s);
@@ -99,7 +103,8 @@ int registry_append(struct registry *r, struct session *s, int64_t offset,
 int registry_commit(struct registry *r, struct session *s, const struct digest *d,
 		    const struct http_body *body, struct error *e);
 
-/* Sends Q to "/v2/<repository>/TAIL", with the credentials that it takes: for the verbs of manifests. */
+/* Sends Q to "/v2/<repository>/TAIL", with the credentials that it takes: for the verbs of
+ * manifests. */
 int registry_ask(struct registry *r, struct http_request *q, const char *tail, struct error *e);
 
 /* E as answer_refused(), with what a refusal of credentials means here. Returns -1. */

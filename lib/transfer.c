@@ -144,12 +144,17 @@ static int mount(struct transfer *t, struct error *e)
 	return registry_start(t->registry, &t->session, &m, e);
 }
 
-/* A session, mounted from where the blob may be; else the one that oci-push-check has opened; else
- * a new one. */
-static int open_session(struct transfer *t, bool may_mount, struct upload_answer *a,
+/* A probe; a session, mounted from where the blob may be; else the one that oci-push-check has
+ * opened; else a new one. */
+static int open_session(struct transfer *t, const struct upload_step *step, struct upload_answer *a,
 			struct error *e)
 {
-	a->was_mount = may_mount && t->mounts[0];
+	a->was_mount = step->is_probe || (step->may_mount && t->mounts[0]);
+	if (step->is_probe) {
+		struct mount m = {.digest = t->blob->digest,
+				  .from = t->registry->repository.repository};
+		return registry_start(t->registry, &t->session, &m, e);
+	}
 	if (a->was_mount)
 		return mount(t, e);
 	a->is_taken = registry_take(t->registry, &t->session);
@@ -163,7 +168,7 @@ static int request(struct transfer *t, const struct upload_step *step, struct up
 	case UPLOAD_ASK:
 		return registry_has_blob(t->registry, t->blob->digest, e);
 	case UPLOAD_OPEN:
-		return open_session(t, step->may_mount, a, e);
+		return open_session(t, step, a, e);
 	case UPLOAD_STATUS:
 		return registry_status(t->registry, &t->session, e);
 	default:
@@ -185,6 +190,9 @@ static void describe(const struct transfer *t, const struct upload_step *step, i
 	}
 	if (step->action == UPLOAD_ASK && a->status)
 		a->class = rc > 0 ? ANSWER_OK : a->class == ANSWER_OK ? ANSWER_UNKNOWN : a->class;
+	/* A page, or no Location. */
+	if (rc < 0 && a->was_mount && a->class == ANSWER_OK)
+		a->class = ANSWER_REFUSED;
 	a->have = answer_range(response);
 	a->has_unit = strncasecmp(response->range, "bytes", 5) == 0;
 	a->retry_after_ms = response->retry_after_ms;
@@ -260,6 +268,8 @@ static int step_on(struct transfer *t, struct error *e)
 		answer_refused("HEAD", &t->registry->response, &t->failure);
 		t->failure_status = a.status;
 	}
+	if (step.is_probe && a.status && a.class != ANSWER_OK && a.class != ANSWER_BUSY)
+		t->registry->takes_no_probe = true;
 	upload_answered(&t->upload, &a);
 	remember(t, &step);
 	step = upload_next(&t->upload);
@@ -295,6 +305,16 @@ static void find_mounts(struct transfer *t)
 		t->mounts[count] = t->pushed_to;
 }
 
+/* Whether it is worth to ask with the POST. Not where the blob is likely there: a registry that
+ * ignores mounts would get it once more. */
+static bool may_probe(const struct transfer *t)
+{
+	const struct registry *r = t->registry;
+	return plan_is_small(t->blob->size, &t->options->limits, &t->known) && !t->mounts[0] &&
+	       !t->upload.has_session && !r->takes_no_probe && !registry_is_shared(r) &&
+	       !pushed_has(&r->repository, t->blob->digest);
+}
+
 static int run(struct transfer *t, struct error *e)
 {
 	const struct upload *u = &t->upload;
@@ -306,6 +326,8 @@ static int run(struct transfer *t, struct error *e)
 	}
 	find_session(t);
 	find_mounts(t);
+	if (may_probe(t))
+		upload_probe(&t->upload);
 	while (u->next != UPLOAD_DONE && u->next != UPLOAD_FAILED)
 		if (step_on(t, e))
 			return -1;

@@ -3,6 +3,8 @@
  *
  * ASK     Is the blob there? Yes: DONE. No: STATUS if an earlier process left a session, else OPEN.
  * OPEN    A session was made: SEND, or COMMIT of one body. Mounted: DONE; not: OPEN without.
+ *         A probe comes before ASK: a mount from the very repository. There: DONE; a session: as
+ *         above; anything else: ASK.
  * SEND    Accepted: SEND, or COMMIT after the last chunk. An unclear end (no answer, or one that
  *         leaves open what was stored): STATUS. Too large: a smaller body, remembered for the
  *         host. Chunks refused altogether: another shape.
@@ -11,10 +13,9 @@
  *         not, STATUS or a new session, as the failure of the PUT suggests.
  *
  * A session that is lost is a normal event: ASK, OPEN, from the start, up to RESTARTS_MAX times
- * without coming further than before. Where a PUT of the whole was sent and its answer lost, the
- * session may be gone because the blob is there, and a registry may show it late: ASK goes on for
- * LATE_ASKS_MAX delays before the blob is sent again. A failure that may pass is tried again after
- * a delay, up to `retry.tries` times in a row; the count starts again when bytes were accepted.
+ * without coming further than before. A failure that may pass is tried again after a delay, up to
+ * `retry.tries` times in a row; the count starts again when bytes were accepted. A PUT whose answer
+ * was lost may have ended the session, and the blob show late: LATE_ASKS_MAX more times ASK.
  *
  * Where the registry is, is our own count; its Range is advice. S is our offset before the request,
  * E the one after it, R what the registry says:
@@ -60,6 +61,12 @@ static int64_t body_end(const struct upload *u, int64_t offset)
 {
 	int64_t left = u->size - offset;
 	return offset + (left < u->plan.chunk ? left : u->plan.chunk);
+}
+
+void upload_probe(struct upload *u)
+{
+	u->is_probe = true;
+	u->next = UPLOAD_OPEN;
 }
 
 void upload_resume(struct upload *u, const struct plan *plan, int64_t offset)
@@ -275,18 +282,23 @@ static void on_ask(struct upload *u, const struct upload_answer *a)
 static void on_open(struct upload *u, const struct upload_answer *a)
 {
 	bool is_open = a->status && a->class == ANSWER_OK;
+	bool is_probe = u->is_probe;
+	enum upload_action without = is_probe ? UPLOAD_ASK : UPLOAD_OPEN;
+	u->is_probe = false;
 	if (a->was_mount)
 		u->may_mount = false;
 	if (a->was_mount && a->status == 201) {
-		succeed(u, "mounted");
+		succeed(u, is_probe ? "exists" : "mounted");
 	} else if (is_open) {
 		u->has_session = true;
 		u->is_taken = a->is_taken;
 		u->limits.announced_min = a->announced_min;
 		u->limits.announced_max = a->announced_max;
 		begin(u);
+	} else if (a->was_mount && a->retry_after_ms >= 0) {
+		try_later(u, without, a);
 	} else if (a->was_mount) {
-		u->next = UPLOAD_OPEN;
+		u->next = without;
 	} else if (is_lost(a)) {
 		try_later(u, UPLOAD_OPEN, a);
 	} else {
@@ -453,8 +465,8 @@ static void on_commit(struct upload *u, const struct upload_answer *a)
 struct upload_step upload_next(const struct upload *u)
 {
 	struct upload_step step = {.action = u->next, .delay_ms = u->delay_ms};
-	if (u->next == UPLOAD_OPEN)
-		step.may_mount = u->may_mount;
+	step.is_probe = u->is_probe;
+	step.may_mount = u->next == UPLOAD_OPEN && u->may_mount;
 	if (u->next == UPLOAD_SEND || u->next == UPLOAD_COMMIT) {
 		step.offset = u->offset;
 		step.size = (u->next == UPLOAD_SEND ? body_end(u, u->offset) : u->size) - u->offset;

@@ -28,6 +28,7 @@ struct upload_step {
 	int64_t offset, size; /* bytes of the blob that go into the body */
 	int64_t delay_ms;     /* to wait before it; more than 0 after a failure */
 	bool may_mount;	      /* of OPEN */
+	bool is_probe;	      /* of OPEN: as a mount from the blob's own repository, see upload.c */
 };
 
 struct upload_answer {
@@ -54,6 +55,7 @@ struct upload {
 	enum upload_action next;
 	struct plan plan;
 	int64_t offset; /* bytes that the registry has, as far as we know */
+	bool is_probe;	/* OPEN is for one */
 	bool has_session;
 	bool is_taken;	    /* another program opened it, and it has yet to accept something */
 	bool is_resumed;    /* it went on after an unclear end */
@@ -82,6 +84,9 @@ struct upload {
 /* Makes U ready for a blob of SIZE bytes (more than 0). SEED decides the jitter of the delays. */
 void upload_init(struct upload *u, int64_t size, const struct plan_limits *limits,
 		 const struct retry_policy *retry, const struct profile *learnt, uint32_t seed);
+
+/* U, for a blob that is likely not there, begins with a POST that also tells whether it is. */
+void upload_probe(struct upload *u);
 
 /* U goes on with a session of an earlier process, in which OFFSET bytes were accepted. */
 void upload_resume(struct upload *u, const struct plan *plan, int64_t offset);

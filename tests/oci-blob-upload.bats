@@ -17,12 +17,17 @@ methods() {
 	requests .method | tr -d '"' | paste -sd' '
 }
 
-@test "a small blob goes with HEAD, POST and one PUT" {
+@test "a small blob goes with a POST that asks whether it is there and one PUT, a larger one with HEAD before" {
 	start_registry
 	d=$(random_blob L 1000)
-	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 65537)"
 	[ "$status" -eq 0 ]
 	[ "$(methods)" = "HEAD POST PUT" ]
+	: >"$REGISTRY_LOG"
+	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 0 ]
+	[ "$(methods)" = "POST PUT" ]
+	[ "$(requests 'select(.method == "POST").query')" = "\"mount=$d&from=a/b\"" ]
 	[ "$(bodies)" = "PUT - 1000" ]
 	[ "$(jq -r 'select(.event == "done") | "\(.digest) \(.size) \(.how) \(.sentBytes)"' <<<"$output")" = "$d 1000 uploaded 1000" ]
 	[ "$(jq -r 'select(.event == "phase").phase' <<<"$output")" = pushing ]
@@ -162,9 +167,48 @@ PUT - 0" ]
 		oci-blob-upload L "$REGISTRY/a/b" "$d"
 		try oci-blob-upload L "$REGISTRY/a/b" "$d"
 		[ "$status" -eq 0 ]
-		[ "$(methods)" = "HEAD POST PUT HEAD" ]
+		[ "$(methods)" = "POST PUT HEAD" ]
 		[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "exists 0" ]
 	done
+}
+
+@test "a small blob that another machine has pushed is one request" {
+	d=$(random_blob L 1000)
+	start_registry --blob "$d"
+	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 0 ]
+	[ "$(requests '[.method, .status]')" = '["POST",201]' ]
+	[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "exists 0" ]
+}
+
+@test "a registry that ignores mounts is not sent again what this machine has sent it" {
+	start_registry --mount 202
+	d=$(random_blob L 1000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d"
+	try oci-blob-upload L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 0 ]
+	[ "$(methods)" = "POST PUT HEAD" ]
+}
+
+@test "where a mount is refused small blobs are asked for with HEAD, from the first refusal on" {
+	for answer in 400 401 403 404 405; do
+		start_registry --mount "$answer"
+		a=$(random_blob L 1000) b=$(random_blob L 1001)
+		try oci-blob-upload L "$REGISTRY/a/b" "$a" "$b"
+		[ "$status" -eq 0 ]
+		[ "$(methods)" = "POST HEAD POST PUT HEAD POST PUT" ]
+		[ "$(jq -r 'select(.event != "progress") | .how // .event' <<<"$output" | paste -sd' ')" = "phase uploaded uploaded" ]
+		stop_registry
+	done
+	start_registry --mount drop
+	try oci-blob-upload L "$REGISTRY/a/b" "$a"
+	[ "$status" -eq 0 ]
+	[ "$(methods)" = "POST HEAD POST PUT" ]
+	start_registry --fail POST:1:503:1
+	try oci-blob-upload L "$REGISTRY/a/b" "$a"
+	[ "$status" -eq 0 ]
+	[ "$(methods)" = "POST HEAD POST PUT" ]
+	[ "$(jq 'select(.event == "retry").delayMs' <<<"$output")" -eq 1000 ]
 }
 
 @test "a blob that redirects to a store is there, and the store is not asked" {
@@ -190,7 +234,7 @@ PUT - 0" ]
 	d=$(random_blob L 1000)
 	try oci-blob-upload L "$REGISTRY/a/b" "$d" "$d"
 	[ "$status" -eq 0 ]
-	[ "$(methods)" = "HEAD POST PUT" ]
+	[ "$(methods)" = "POST PUT" ]
 }
 
 @test "the session is followed through every shape of Location" {
@@ -272,7 +316,7 @@ PUT - 0" ]
 		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
 		[ "$status" -eq 0 ]
 		[ "$(jq -r 'select(.event == "done").how' <<<"$output")" = uploaded ]
-		[ "$(methods)" = "HEAD POST PUT HEAD" ]
+		[ "$(methods)" = "POST PUT HEAD" ]
 		[ -z "$stderr" ]
 	done
 }
@@ -324,13 +368,13 @@ PUT - 0" ]
 	start_registry --delay-put 1.5
 	COG_PUSH_STALL_MS=300 try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
 	[ "$status" -eq 0 ]
-	[ "$(methods)" = "HEAD POST PUT" ]
+	[ "$(methods)" = "POST PUT" ]
 }
 
 @test "a POST that fails in passing is made again: no answer, a page, Retry-After in seconds and as a date" {
 	for fault in 1:0 1:503 1:429:1 1:429:date+3; do
 		start_registry --fail "POST:$fault" --html-failures
-		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+		try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 70000)"
 		[ "$status" -eq 0 ]
 		[ "$(methods)" = "HEAD POST POST PUT" ]
 		[[ $stderr != *"<"* ]]
@@ -346,7 +390,7 @@ PUT - 0" ]
 
 @test "a refused PUT is tried once more in chunks, then it is a failure" {
 	start_registry --fail PUT:9:400
-	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 70000)"
 	[ "$status" -eq 1 ]
 	[[ $stderr == *"a fault as ordered"* ]]
 	[ "$(methods)" = "HEAD POST PUT HEAD POST PATCH PUT HEAD" ]
@@ -634,7 +678,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' oci-blob-upload L
 
 @test "what a registry says about a refusal is shown" {
 	start_registry --fail POST:1:400
-	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 70000)"
 	[[ $stderr == *"UNKNOWN: a fault as ordered"* ]]
 }
 

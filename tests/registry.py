@@ -130,7 +130,8 @@ def parse_options():
     add("--head-no-length", action="store_true", help="HEAD of a blob is 200 without a length")
     add("--head-later", type=float, metavar="SECONDS", help="a blob shows so long after its commit")
     add("--mount", metavar="201|202|401|403|404|405|drop", help="what a mount gets: 201 where the"
-        " blob is in that repository, else an upload. Blobs are then those of their repository")
+        " blob is in that repository, else an upload. Blobs are then those of their repository. Without"
+        " it only a mount from the repository itself gets 201")
     add("--redirect", type=int, metavar="STATUS", help="every path moves to /moved/PATH")
     add("--no-content-digest", action="store_true")
     add("--wrong-content-digest", action="store_true")

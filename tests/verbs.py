@@ -388,20 +388,22 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             raise Refused(405, "UNSUPPORTED", "only POST")
         if self.length() != 0:
             raise Refused(400, "SIZE_INVALID", "POST with a body")
-        if self.options.mount and "mount" in self.query:
+        if "mount" in self.query:
             self.mount(repository)
         self.model.start(self, self.registry.open_upload(repository))
 
     def mount(self, repository):
-        """Answers as --mount says, or returns for an upload."""
-        kind, digest = self.options.mount, self.query["mount"]
+        """Answers as --mount says, or returns for an upload. Without it what the repository has is
+        there."""
+        digest, source = self.query["mount"], self.query.get("from", "")
+        kind = self.options.mount or ("201" if source == repository else "202")
         if kind == "drop":
             self.drop()
         if kind not in ("201", "202"):
             headers = {"WWW-Authenticate": self.challenges("")} if kind == "401" else {}
             raise Refused(int(kind), "DENIED", "no mount here", headers)
-        size = self.registry.blob_size(self.query.get("from", ""), digest)
-        if kind == "201" and size is not None:
+        size = self.registry.blob_size(source, digest)
+        if kind == "201" and size is not None and not self.registry.is_late(digest):
             self.registry.add_blob(repository, digest, size)
             location = f"/v2/{repository}/blobs/{digest}"
             self.answer(201, {"Location": location, "Docker-Content-Digest": digest})

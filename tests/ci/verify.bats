@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# What Debian's docker-registry loses on disk, oci-verify names.
+# Debian's docker-registry: what it has is asked for with few requests, what it loses on disk
+# oci-verify names.
 load ../helper
+load ../layout
 load peers
 
 setup_file() {
@@ -46,4 +48,17 @@ $manifest" ]
 	[ "$(jq -r 'select(.event == "done") | .digest' <<<"$output")" = "$layer" ]
 	try oci-verify layout "$repository"
 	[ "$status" -eq 0 ]
+}
+
+@test "a small blob that is there is one request, one that is not two" {
+	new_layout L
+	d=$(random_blob L 1000)
+	for want in "POST PUT" HEAD POST; do
+		[ "$want" != POST ] || export XDG_CACHE_HOME=$WORLD/another
+		try oci-blob-upload -v L "$DOCKER_REGISTRY/small/blob" "$d"
+		[ "$status" -eq 0 ]
+		# The first request finds out that the registry speaks no TLS.
+		[ "$(sed -n 's|.*> \([A-Z]*\) http:.*|\1|p' <<<"$stderr" | paste -sd' ')" = "$want" ]
+	done
+	[ "$(jq -r 'select(.event == "done").how' <<<"$output")" = exists ]
 }

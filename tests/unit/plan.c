@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
 #include "plan.h"
 
 #include <inttypes.h>
@@ -53,24 +54,32 @@ static const struct plan_case cases[] = {
 
 int main(void)
 {
-	int failures = 0;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const struct plan_case *c = &cases[i];
 		struct plan p = plan_make(c->size, &c->limits, &(struct profile){0});
 		if ((p.shape == PLAN_ONE_BODY) == c->is_one_body && p.chunk == c->chunk)
 			continue;
-		printf("case %zu, %" PRId64 " bytes: got %s of %" PRId64 ", want %s of %" PRId64 "\n", i,
-		       c->size, p.shape == PLAN_ONE_BODY ? "one body" : "chunks", p.chunk,
+		printf("case %zu, %" PRId64 " bytes: got %s of %" PRId64 ", want %s of %" PRId64
+		       "\n",
+		       i, c->size, p.shape == PLAN_ONE_BODY ? "one body" : "chunks", p.chunk,
 		       c->is_one_body ? "one body" : "chunks", c->chunk);
 		failures++;
 	}
+	static const struct plan_limits usual = {.chunk = 1 << 28, .threshold = 50 << 20},
+					chunks = {.chunk = 1 << 28, .threshold = 1};
+	static const struct profile none, chunked = {.is_chunked = true};
+	CHECK(plan_is_small(1, &usual, &none));
+	CHECK(plan_is_small(65536, &usual, &none));
+	CHECK(!plan_is_small(65537, &usual, &none));
+	CHECK(!plan_is_small(1000, &chunks, &none));
+	CHECK(!plan_is_small(1000, &usual, &chunked));
 	for (int64_t size = 2; size < 3000; size++)
 		for (int64_t chunk = 1; chunk < 100; chunk++) {
 			struct plan_limits limits = {.chunk = chunk, .threshold = 1};
 			struct plan p = plan_make(size, &limits, &(struct profile){0});
 			if (p.shape != PLAN_ONE_BODY && p.chunk < size && size % p.chunk == 1) {
-				printf("%" PRId64 " bytes in chunks of %" PRId64 ": one is left\n", size,
-				       p.chunk);
+				printf("%" PRId64 " bytes in chunks of %" PRId64 ": one is left\n",
+				       size, p.chunk);
 				failures++;
 			}
 		}

@@ -43,6 +43,16 @@ static bool finds(const char *name, int number, const char *expected)
 	return expected && strcmp(from, expected) == 0;
 }
 
+static bool has(const char *name, int number)
+{
+	struct reference r;
+	struct error e = {0};
+	struct digest d = of(number);
+	if (reference_parse(&r, name, &e))
+		abort();
+	return pushed_has(&r, &d);
+}
+
 static int lines(void)
 {
 	int count = 0, c;
@@ -66,8 +76,13 @@ static void write_file(const char *text, size_t len, int flags)
 static void test_find(void)
 {
 	CHECK(finds("r.example:1/a", 1, NULL));
+	CHECK(!has("r.example:1/a", 1));
 	add("r.example:1/a", 1);
 	CHECK(finds("r.example:1/a", 1, NULL));
+	CHECK(has("r.example:1/a", 1));
+	CHECK(!has("r.example:1/a", 2));
+	CHECK(!has("r.example:1/b", 1));
+	CHECK(!has("r.example/a", 1));
 	CHECK(finds("r.example:1/b", 1, "a"));
 	CHECK(finds("r.example:1/b", 2, NULL));
 	CHECK(finds("r.example/b", 1, NULL));

@@ -124,6 +124,51 @@ static void test_existing_and_mounted(void)
 	NEXT(FAILED, 0, 0);
 }
 
+static void test_probe(void)
+{
+	struct upload u;
+	struct upload_answer probe = answer(201, -1);
+	probe.was_mount = true;
+	start(&u, 10, 4);
+	upload_probe(&u);
+	NEXT(OPEN, 0, 0);
+	CHECK(upload_next(&u).is_probe);
+	upload_answered(&u, &probe);
+	NEXT(DONE, 0, 0);
+	CHECK(strcmp(u.how, "exists") == 0);
+
+	/* Its session is the one that is used. */
+	probe = answer(202, -1);
+	probe.was_mount = true;
+	start(&u, 10, 4);
+	upload_probe(&u);
+	upload_answered(&u, &probe);
+	NEXT(SEND, 0, 4);
+	say(&u, 404, -1);
+	NEXT(ASK, 0, 0);
+	open_session(&u);
+	CHECK(!upload_next(&u).is_probe);
+	NEXT(SEND, 0, 4);
+
+	/* Anything else: HEAD, at once but for what says when, and a plain POST. */
+	static const int refusals[] = {0, 400, 403, 404, 405, 413, 500, 503};
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		probe = answer(refusals[i], -1);
+		probe.was_mount = true;
+		probe.retry_after_ms = refusals[i] == 503 ? 3000 : -1;
+		start(&u, 10, 4);
+		upload_probe(&u);
+		upload_answered(&u, &probe);
+		NEXT(ASK, 0, 0);
+		CHECK((upload_next(&u).delay_ms >= 3000) == (refusals[i] == 503));
+		say(&u, 404, -1);
+		NEXT(OPEN, 0, 0);
+		CHECK(!upload_next(&u).is_probe && !upload_next(&u).may_mount);
+		say(&u, 202, -1);
+		NEXT(SEND, 0, 4);
+	}
+}
+
 static void test_shapes(void)
 {
 	struct upload u;
@@ -801,6 +846,7 @@ static void test_model(enum model model, bool is_silent, uint32_t seed)
 int main(void)
 {
 	test_existing_and_mounted();
+	test_probe();
 	test_shapes();
 	test_range_is_advice();
 	test_unclear_end();
