@@ -130,6 +130,13 @@ bool layout_has_blob(const struct layout *l, const struct digest *d, int64_t *si
 	return true;
 }
 
+int layout_remove_blob(const struct layout *l, const struct digest *d, struct error *e)
+{
+	if (unlinkat(l->blobs_fd, digest_hex(d), 0) && errno != ENOENT)
+		return error_errno(e, "%s: %s", l->path, d->text);
+	return 0;
+}
+
 int layout_read_blob(const struct layout *l, const struct digest *d, struct buffer *out,
 		     struct error *e)
 {

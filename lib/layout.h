@@ -40,6 +40,9 @@ int layout_open_blob(const struct layout *l, const struct digest *d, int64_t siz
 /* Whether the blob is there, as a regular file; *SIZE (may be NULL) gets its size. */
 bool layout_has_blob(const struct layout *l, const struct digest *d, int64_t *size);
 
+/* Removes a blob: for a private layout, of what is no longer needed. One that is gone is none. */
+int layout_remove_blob(const struct layout *l, const struct digest *d, struct error *e);
+
 /* Appends a whole blob to OUT and verifies its digest. STATUS_DATA. */
 int layout_read_blob(const struct layout *l, const struct digest *d, struct buffer *out,
 		     struct error *e);

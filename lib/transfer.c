@@ -353,6 +353,7 @@ int transfer_blob(struct registry *r, const struct transfer_options *o,
 	upload_init(&t.upload, blob->size, &o->limits, &o->retry, &t.known,
 		    (uint32_t)clock_now_ms() ^ (uint32_t)getpid());
 	verify_init(&t.verify, blob->digest, blob->fd, blob->size);
+	t.verify.is_right = o->is_trusted;
 	int rc = run(&t, e);
 	verify_release(&t.verify);
 	journal_close(&t.journal);

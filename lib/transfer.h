@@ -10,6 +10,7 @@
 #include "registry.h"
 #include "retry.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* For all blobs of a program. */
@@ -17,6 +18,7 @@ struct transfer_options {
 	struct plan_limits limits;
 	struct retry_policy retry;
 	const char *mount_from; /* "a/b", of the same registry; NULL: the user named none */
+	bool is_trusted;	/* the bytes are what was hashed just now: they aren't again */
 };
 
 /* Those of the environment. STATUS_USAGE. */
@@ -33,7 +35,7 @@ struct transfer_blob {
  * another process uploads the same blob to the same repository. A signal or a failure leaves the
  * session in the journal, and the next call for this blob goes on from there, whatever the process.
  * Statuses: those of registry.h; STATUS_DATA for a blob of 0 bytes, one whose bytes are not its
- * digest or that became shorter: it is never committed. */
+ * digest (unless they are trusted) or that became shorter: it is never committed. */
 int transfer_blob(struct registry *r, const struct transfer_options *o,
 		  const struct transfer_blob *blob, struct error *e);
 

@@ -5,7 +5,11 @@
  *	sha256:<64 hex digits>\n	a blob
  *	-----------(71)--------\n	the end, once for each uploader (a held-open FIFO has no EOF)
  */
+#include "answer.h"
+#include "attempt.h"
+#include "clock.h"
 #include "event.h"
+#include "file.h"
 #include "json.h"
 #include "journal.h"
 #include "layout.h"
@@ -20,6 +24,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,7 +37,10 @@ static const char usage[] =
 	"digests or blob records, one a line, from stdin.\n"
 	"\n"
 	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
+	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
+	"      --remove             remove each blob from DIR once the registry has it\n"
+	"      --trusted            don't hash blobs again: DIR was written by this very run\n"
 	RETRY_USAGE
 	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
@@ -42,11 +50,14 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
-enum { OPTION_MOUNT_FROM = 256 };
+enum { OPTION_ABSENT = 256, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_TRUSTED };
 
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
+	{"absent", required_argument, NULL, OPTION_ABSENT},
 	{"mount-from", required_argument, NULL, OPTION_MOUNT_FROM},
+	{"remove", no_argument, NULL, OPTION_REMOVE},
+	{"trusted", no_argument, NULL, OPTION_TRUSTED},
 	RETRY_OPTIONS,
 	TRUST_OPTIONS,
 	PROGRAM_OPTIONS,
@@ -60,7 +71,10 @@ struct uploader {
 	struct reference repository, mount_from;
 	struct trust_options trust;
 	struct transfer_options options;
-	json_t *seen; /* the set of digests so far */
+	const char *absent; /* a file that other uploaders append to as well; NULL: none */
+	int absent_fd;
+	bool removes;
+	json_t *seen;	  /* the set of digests so far */
 	bool tells_phase; /* cog-push does that for uploaders on a queue */
 };
 
@@ -73,26 +87,59 @@ static int need_layout(struct uploader *u, struct error *e)
 	return 0;
 }
 
+/* A blob that the layout does not have. The registry may, else the digest goes into a file. */
+static int ask_for_absent(struct uploader *u, const struct digest *d, struct error *e)
+{
+	struct registry *r = &u->registry;
+	struct attempt a;
+	int64_t start_ms = clock_now_ms();
+	int rc;
+	attempt_init(&a, r, &u->options.retry, d);
+	do {
+		rc = registry_has_blob(r, d, e);
+		if (rc == 0 && answer_class(&r->response) == ANSWER_BUSY)
+			rc = registry_refused(r, "HEAD", e);
+	} while (rc < 0 && attempt_again(&a, e));
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
+		char line[LINE_LEN + 1];
+		snprintf(line, sizeof line, "%s\n", d->text);
+		return file_write(u->absent_fd, u->absent, line, LINE_LEN, e);
+	}
+	/* The length of a redirect is not that of the blob. */
+	int64_t size = answer_is_success(&r->response) ? r->response.content_length : 0;
+	return event_done(d, size, "exists", 0, clock_now_ms() - start_ms, e);
+}
+
+static int send_blob(struct uploader *u, const struct digest *d, struct error *e)
+{
+	int rc = -1;
+	int fd = layout_open_blob(&u->layout, d, -1, e);
+	if (fd < 0)
+		return -1;
+	struct transfer_blob blob = {.digest = d, .fd = fd, .size = lseek(fd, 0, SEEK_END)};
+	if (blob.size < 0)
+		error_errno(e, "blob %s", d->text);
+	else
+		rc = transfer_blob(&u->registry, &u->options, &blob, e);
+	if (rc == 0 && u->removes)
+		rc = layout_remove_blob(&u->layout, d, e);
+	close(fd);
+	return rc;
+}
+
 static int upload(struct uploader *u, const struct digest *d, struct error *e)
 {
-	int64_t size;
 	if (!json_set_add(u->seen, d->text))
 		return 0;
 	if (need_layout(u, e))
 		return -1;
-	int fd = layout_open_blob(&u->layout, d, -1, e);
-	if (fd < 0)
+	bool is_absent = u->absent && !layout_has_blob(&u->layout, d, NULL);
+	if (u->tells_phase && event_phase(PHASE_PUSHING, e))
 		return -1;
-	size = lseek(fd, 0, SEEK_END);
-	struct transfer_blob blob = {.digest = d, .fd = fd, .size = size};
-	int rc = -1;
-	if (size < 0)
-		error_errno(e, "blob %s", d->text);
-	else if (!u->tells_phase || event_phase(PHASE_PUSHING, e) == 0)
-		rc = transfer_blob(&u->registry, &u->options, &blob, e);
 	u->tells_phase = false;
-	close(fd);
-	return rc;
+	return is_absent ? ask_for_absent(u, d, e) : send_blob(u, d, e);
 }
 
 static int upload_operands(struct uploader *u, char **digests, struct error *e)
@@ -134,7 +181,8 @@ static int upload_queue(struct uploader *u, const char *fifo, struct error *e)
 	int rc = -1;
 	int fd = open(fifo, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return program_is_interrupted() ? program_interrupted(e) : error_errno(e, "%s", fifo);
+		return program_is_interrupted() ? program_interrupted(e)
+						: error_errno(e, "%s", fifo);
 	/* Another uploader may take the line between poll() and read(). */
 	if (fcntl(fd, F_SETFL, O_NONBLOCK)) {
 		error_errno(e, "%s", fifo);
@@ -187,7 +235,8 @@ static int upload_line(struct uploader *u, char *line, size_t len, struct error 
 	if (*line == '{')
 		rc = read_record(line, len, &d, e);
 	else if (digest_parse(&d, line))
-		rc = error_set(e, STATUS_DATA, "stdin: neither a digest nor a record: '%.80s'", line);
+		rc = error_set(e, STATUS_DATA, "stdin: neither a digest nor a record: '%.80s'",
+			       line);
 	return rc > 0 ? upload(u, &d, e) : rc;
 }
 
@@ -224,6 +273,13 @@ static void run(struct uploader *u, const char *fifo, char **operands, struct er
 	u->dir = operands[0];
 	journal_sweep();
 	u->seen = json_object();
+	if (u->absent) {
+		u->absent_fd = open(u->absent, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+		if (u->absent_fd < 0) {
+			error_errno(e, "%s", u->absent);
+			goto out;
+		}
+	}
 	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
 	int rc = fifo	       ? upload_queue(u, fifo, e)
@@ -235,6 +291,8 @@ out:
 	registry_release(&u->registry);
 	layout_release(&u->layout);
 	json_decref(u->seen);
+	if (u->absent_fd >= 0)
+		close(u->absent_fd);
 }
 
 static int parse_repository(struct reference *r, const char *text, struct error *e)
@@ -255,8 +313,8 @@ static int check_mount(struct uploader *u, const char *text, struct error *e)
 	if (parse_repository(from, text, e))
 		return -1;
 	if (strcmp(from->registry, u->repository.registry) != 0)
-		return error_set(e, STATUS_USAGE, "--mount-from: '%s' is not of the registry %s", text,
-				 u->repository.registry);
+		return error_set(e, STATUS_USAGE, "--mount-from: '%s' is not of the registry %s",
+				 text, u->repository.registry);
 	u->options.mount_from = from->repository;
 	return 0;
 }
@@ -281,9 +339,11 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 
 int main(int argc, char **argv)
 {
-	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}}};
+	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}},
+			     .absent_fd = -1};
 	struct error e = {0};
 	const char *fifo = NULL, *mount_from = NULL;
+	bool is_trusted = false;
 	int option;
 
 	program_init("oci-blob-upload", usage);
@@ -291,8 +351,14 @@ int main(int argc, char **argv)
 	while ((option = program_option(argc, argv, "q:", options)) != -1) {
 		if (option == 'q')
 			fifo = optarg;
+		else if (option == OPTION_ABSENT)
+			u.absent = optarg;
 		else if (option == OPTION_MOUNT_FROM)
 			mount_from = optarg;
+		else if (option == OPTION_REMOVE)
+			u.removes = true;
+		else if (option == OPTION_TRUSTED)
+			is_trusted = true;
 		else if (retry_option(option, optarg, &e) ||
 			 trust_option(&u.trust, option, optarg, &e))
 			return program_usage(&e);
@@ -300,6 +366,7 @@ int main(int argc, char **argv)
 	if (check_operands(&u, fifo, argv + optind, argc - optind, &e) ||
 	    check_mount(&u, mount_from, &e))
 		return program_usage(&e);
+	u.options.is_trusted = is_trusted;
 	u.tells_phase = !fifo;
 	run(&u, fifo, argv + optind, &e);
 	return program_fail(&e, true);

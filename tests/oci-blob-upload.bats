@@ -652,6 +652,64 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' oci-blob-upload L
 	[ ! -s "$REGISTRY_LOG" ]
 }
 
+@test "--absent: what the layout lacks is asked for, and what the registry lacks as well is noted" {
+	here=$(random_blob L 1000)
+	there=sha256:$(printf '%064d' 1) none=sha256:$(printf '%064d' 2)
+	start_registry --blob "$there" --fail-at HEAD:1:503
+	echo "another's line" >absent
+	try oci-blob-upload --absent absent L "$REGISTRY/a/b" "$there" "$none" "$here"
+	[ "$status" -eq 0 ]
+	[ "$(jq -r 'select(.event == "done") | "\(.digest) \(.how) \(.size)"' <<<"$output")" = "$there exists 1
+$here uploaded 1000" ]
+	[ "$(jq 'select(.event == "retry").httpStatus' <<<"$output")" -eq 503 ]
+	[ "$(cat absent)" = "another's line
+$none" ]
+	[ "$(methods)" = "HEAD HEAD HEAD POST PUT" ]
+	[[ $(cat "$XDG_CACHE_HOME"/cog-push/pushed/*) == "$here "* ]]
+}
+
+@test "--absent: a registry that does not tell is asked again, then it is a failure; one that refuses HEAD lacks it" {
+	none=sha256:$(printf '%064d' 2)
+	for want in 500:75 403:0 405:0; do
+		start_registry --head-status "${want%:*}"
+		rm -f absent
+		COG_PUSH_RETRIES=2 try oci-blob-upload --absent absent L "$REGISTRY/a/b" "$none"
+		[ "$status" -eq "${want#*:}" ]
+		case $want in
+		500:*) [ ! -s absent ] && [ "$(methods)" = "HEAD HEAD HEAD" ] ;;
+		*) [ "$(cat absent)" = "$none" ] ;;
+		esac
+	done
+	start_registry
+	for file in /dev/full no/such/file; do
+		try oci-blob-upload --absent "$file" L "$REGISTRY/a/b" "$none"
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"$file"* ]]
+		has_one_line "$stderr"
+	done
+}
+
+@test "--trusted: bytes are not hashed on the way, and the registry finds out" {
+	start_registry
+	d=$(random_blob L 100000)
+	try oci-blob-upload --trusted L "$REGISTRY/a/b" "$d"
+	[ "$status" -eq 0 ]
+	wrong=$(random_blob L 200000)
+	printf X | dd of="L/blobs/sha256/${wrong#sha256:}" bs=1 seek=150000 conv=notrunc 2>/dev/null
+	try oci-blob-upload --trusted L "$REGISTRY/a/b" "$wrong"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *DIGEST_INVALID* ]]
+}
+
+@test "--remove: a blob is gone from the layout once the registry has it, not before" {
+	a=$(random_blob L 1000) b=$(random_blob L 100000) c=$(random_blob L 1001) d=$(random_blob L 1002)
+	start_registry --blob "$a" --fail "PUT:1:500" --fail-at PUT:3:403
+	try oci-blob-upload --remove L "$REGISTRY/a/b" "$a" "$b" "$c" "$d"
+	[ "$status" -eq 77 ]
+	[ "$(jq -r 'select(.event == "done").digest' <<<"$output" | paste -sd' ')" = "$a $b" ]
+	[ "$(cd L/blobs/sha256 && echo *)" = "$(printf '%s\n' "${c#sha256:}" "${d#sha256:}" | sort | paste -sd' ')" ]
+}
+
 @test "wrong usage" {
 	none=sha256:$(printf '%064d' 0)
 	for line in "" "L" "L host.example/UPPER" "L host.example/a/b:tag" "L host.example/a/b@$none" \

@@ -151,8 +151,9 @@ journal_offset() {
 
 @test "a session that is still empty is gone on with, in whatever way its status says so" {
 	for model in v3 serverless quay "gitea --range minus"; do
+		# Twice: libcurl may send the first again by itself.
 		# shellcheck disable=SC2086
-		start_model $model --cut-at PATCH:1:0
+		start_model $model --cut-at PATCH:1:0 --cut-at PATCH:2:0
 		upload "$(random_blob L 3000000)"
 		[ "$(of_method GET)" -ge 1 ]
 		[ "$(of_method POST)" -eq 1 ]
