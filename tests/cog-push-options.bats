@@ -166,7 +166,7 @@ verifier() {
 	[[ $stderr == *"cog-push: warning: oci-verify: 1 blob is missing: $REGISTRY/a/b: sent again"* ]]
 	[ "$(wc -l <verified)" -eq 2 ]
 	missed=$(oci-blobs d | jq -r .digest | head -n 1)
-	[ "$(requests 'select(.method == "HEAD").path' | grep -c "blobs/$missed")" -eq 2 ]
+	[ "$(requests 'select(.method == "HEAD" or .method == "POST") | .path + .query' | grep -c "\(blobs/\|mount=\)$missed")" -eq 2 ]
 	[ "$(requests 'select(.method == "HEAD").path' | grep -c manifests/v1)" -eq 2 ]
 }
 

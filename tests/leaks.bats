@@ -27,7 +27,7 @@ check() {
 	start_bearer_registry
 	know_me
 	new_layout L
-	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 100)"
+	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 70000)"
 	[ "$status" -eq 0 ]
 	[ "$(requests '.headers.authorization // "none" | split(" ")[0]' | sort | uniq -c | tr -s ' ')" = \
 		$' 3 "Bearer"\n 1 "none"' ]
