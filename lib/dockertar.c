@@ -270,7 +270,15 @@ static void name_platform(const struct docker_image *image, struct descriptor *t
 	json_decref(platform);
 }
 
-int docker_images_list(const struct docker_images *d, struct error *e)
+static int list_layers(const struct docker_image *image, struct error *e)
+{
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (!image->layers[i].foreign && event_layer(NULL, &image->layers[i].diff_id, e))
+			return -1;
+	return 0;
+}
+
+int docker_images_list(const struct docker_images *d, bool has_layers, struct error *e)
 {
 	for (size_t i = 0; i < d->count; i++) {
 		const struct docker_image *image = &d->list[i];
@@ -278,6 +286,8 @@ int docker_images_list(const struct docker_images *d, struct error *e)
 		config.digest = image->config->packed.raw;
 		name_platform(image, &config);
 		if (event_source(&config, (const char *const *)image->names, image->name_count, e))
+			return -1;
+		if (has_layers && list_layers(image, e))
 			return -1;
 	}
 	return 0;

@@ -46,8 +46,9 @@ void docker_images_release(struct docker_images *d);
 /* Whether a layer of these images is not compressed. */
 bool docker_images_have_plain_layers(const struct docker_images *d);
 
-/* Writes a `source` record for each image. */
-int docker_images_list(const struct docker_images *d, struct error *e);
+/* Writes a `source` record for each image and, if HAS_LAYERS, after it a `layer` record for each of its
+ * layers, in their order. */
+int docker_images_list(const struct docker_images *d, bool has_layers, struct error *e);
 
 /* When all members are stored: verifies the diffIds (STATUS_DATA) and publishes layers, configs and
  * manifests. */

@@ -163,6 +163,17 @@ int event_source(const struct descriptor *d, const char *const *names, size_t co
 	return write_image("source", d, names, count, e);
 }
 
+int event_layer(const struct descriptor *d, const struct digest *diff_id, struct error *e)
+{
+	struct line l;
+	begin(&l, "layer");
+	if (d)
+		add_descriptor(&l, d);
+	if (diff_id)
+		add(&l, ",\"diffId\":\"%s\"", diff_id->text);
+	return end(&l, e);
+}
+
 int event_image(const struct descriptor *d, const char *const *names, size_t count,
 		struct error *e)
 {

@@ -33,6 +33,10 @@ event_of_image event_image;
  * yet to be made. */
 event_of_image event_source;
 
+/* A layer of an image in a tar. D is NULL where its blob is yet to be made, DIFF_ID where it is not
+ * known. */
+int event_layer(const struct descriptor *d, const struct digest *diff_id, struct error *e);
+
 struct event_progress {
 	const struct digest *digest;
 	int64_t size;

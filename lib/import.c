@@ -223,7 +223,8 @@ int import_list(const struct import *i, struct error *e)
 	if (rc == 0)
 		rc = select_images(&r, e);
 	if (rc == 0)
-		rc = r.is_docker ? docker_images_list(&r.docker, e) : oci_images_list(&r.oci, e);
+		rc = r.is_docker ? docker_images_list(&r.docker, i->has_layers, e)
+				 : oci_images_list(&r.oci, &r.members, i->has_layers, e);
 	release(&r);
 	return rc;
 }

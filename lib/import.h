@@ -19,14 +19,15 @@ struct import {
 	const char *selector;	/* NAME or DIGEST, NULL for all images */
 	int threads;		/* as for gzip_new() */
 	bool is_sparse_allowed; /* keep an index some of whose manifests are absent */
+	bool has_layers;	/* import_list(): also a record for each layer */
 };
 
 /* Returns 0, or -1: STATUS_DATA for what is wrong with the tar, STATUS_FAILED for the disk, stdout
  * and an image that is not there, STATUS_INTERRUPTED. index.json is untouched then. */
 int import_run(const struct import *i, struct error *e);
 
-/* Only looks, also where that means to read through, and writes a `source` record for each image. Of
- * the layout the temporary files are used: layout_scratch(). Returns and errors as above. */
+/* Only looks, also where that means to read through, and writes a `source` record for each image, and
+ * `layer` records. Of the layout the temporary files are used: layout_scratch(). Returns and errors as above. */
 int import_list(const struct import *i, struct error *e);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ocitar.h"
 
+#include "document.h"
 #include "event.h"
 #include "json.h"
 #include "program.h"
@@ -22,48 +23,6 @@ void oci_images_release(struct oci_images *o)
 	*o = (struct oci_images){0};
 }
 
-/* Whether the stored bytes of M are what D says. */
-static int verify(const struct member *m, const struct descriptor *d, struct error *e)
-{
-	if (!digest_equal(&m->packed.raw, &d->digest))
-		return error_set(e, STATUS_DATA, "%.200s: its bytes have the digest %s", m->path,
-				 m->packed.raw.text);
-	if (m->packed.raw_size != d->size)
-		return error_set(e, STATUS_DATA, "%.200s: it has %lld bytes, its descriptor says %lld",
-				 m->path, (long long)m->packed.raw_size, (long long)d->size);
-	return 0;
-}
-
-static struct member *find_blob(struct members *t, const struct descriptor *d, struct error *e)
-{
-	struct member *m = members_blob(t, &d->digest);
-	if (!m)
-		error_set(e, STATUS_DATA, "%s %s is not in the tar", kind_name(d->kind),
-			  d->digest.text);
-	return m;
-}
-
-/* Reads the manifest or index that D names. The caller releases M in any case. */
-static int read_manifest(struct members *t, const struct descriptor *d, struct manifest *m,
-			 struct error *e)
-{
-	struct buffer text;
-	*m = (struct manifest){0};
-	const struct member *file = find_blob(t, d, e);
-	if (!file)
-		return -1;
-	if (!file->is_stored || file->packed.is_packed)
-		return error_set(e, STATUS_DATA, "%.200s: no manifest", file->path);
-	buffer_init(&text, JSON_MANIFEST_MAX);
-	int rc = verify(file, d, e);
-	if (rc == 0)
-		rc = member_read(t, file, &text, e);
-	if (rc == 0)
-		rc = manifest_parse(m, d->digest.text, text.data, text.len, e);
-	buffer_release(&text);
-	return rc;
-}
-
 /* The leaves of an index: manifests that are there, whole, and those that are not. */
 struct leaves {
 	struct descriptor only; /* the last platform that is there */
@@ -77,7 +36,7 @@ static bool is_whole(struct members *t, const struct descriptor *d)
 {
 	struct manifest m;
 	struct error ignored;
-	bool is_there = read_manifest(t, d, &m, &ignored) == 0 && m.has_config &&
+	bool is_there = document_read(t, d, &m, &ignored) == 0 && m.has_config &&
 			members_blob(t, &m.config.digest);
 	for (size_t i = 0; i < m.count && is_there; i++)
 		is_there = m.items[i].has_urls || members_blob(t, &m.items[i].digest);
@@ -117,7 +76,7 @@ static int count_leaves(struct leaves *l, struct members *t, const struct descri
 		count_leaf(l, t, d);
 		return 0;
 	}
-	int rc = read_manifest(t, d, &m, e);
+	int rc = document_read(t, d, &m, e);
 	for (size_t i = 0; i < m.count && rc == 0; i++)
 		rc = count_leaves(l, t, &m.items[i], depth + 1, e);
 	manifest_release(&m);
@@ -200,14 +159,14 @@ static int collect(struct oci_images *o, struct members *t, const struct descrip
 		return 0;
 	if (depth > 2 * NESTING_MAX)
 		return error_set(e, STATUS_DATA, "%s: indexes nested too deep", d->digest.text);
-	struct member *file = find_blob(t, d, e);
+	struct member *file = document_find(t, d, e);
 	if (!file)
 		return -1;
 	file->is_wanted = true;
 	file->packing = PACK_KEEP;
 	int rc = 0;
 	if (d->kind == KIND_MANIFEST || d->kind == KIND_INDEX)
-		rc = read_manifest(t, d, &m, e);
+		rc = document_read(t, d, &m, e);
 	if (rc == 0 && m.has_config)
 		rc = collect(o, t, &m.config, depth + 1, e);
 	for (size_t i = 0; i < m.count && rc == 0; i++) {
@@ -244,7 +203,7 @@ static bool find_inside(struct search *s, const struct descriptor *d, int depth)
 	bool is_found = false;
 	if (d->kind != KIND_INDEX || depth > NESTING_MAX || !json_set_add(s->seen, d->digest.text))
 		return false;
-	if (read_manifest(s->members, d, &m, &ignored) == 0)
+	if (document_read(s->members, d, &m, &ignored) == 0)
 		for (size_t i = 0; i < m.count && !is_found; i++) {
 			is_found = digest_equal(&m.items[i].digest, s->digest);
 			if (is_found)
@@ -382,23 +341,41 @@ static int check_layers(struct members *t, const struct manifest *m, const json_
 	return 0;
 }
 
+/* Reads the config of M into *CONFIG, if it is that of an image. The caller frees it in any case. */
+static int read_config(struct members *t, const struct manifest *m, json_t **config,
+		       struct error *e)
+{
+	struct buffer text;
+	*config = NULL;
+	if (!manifest_is_image(m))
+		return 0;
+	const struct member *file = document_find(t, &m->config, e);
+	if (!file)
+		return -1;
+	buffer_init(&text, JSON_CONFIG_MAX);
+	if (!file->is_stored || file->packed.is_packed)
+		error_set(e, STATUS_DATA, "%.200s: no config", file->path);
+	else if (member_read(t, file, &text, e) == 0)
+		*config = json_parse(m->config.digest.text, text.data, text.len, e);
+	buffer_release(&text);
+	return *config ? 0 : -1;
+}
+
+static const json_t *diff_ids_of(const json_t *config)
+{
+	return json_list(json_object_get(config, "rootfs"), "diff_ids");
+}
+
 static int check_manifest(struct members *t, const struct descriptor *d, struct error *e)
 {
 	struct manifest m;
-	struct buffer text;
 	json_t *config = NULL;
-	buffer_init(&text, JSON_CONFIG_MAX);
-	int rc = read_manifest(t, d, &m, e);
-	if (rc == 0 && manifest_is_image(&m)) {
-		rc = member_read(t, members_blob(t, &m.config.digest), &text, e);
-		config = rc == 0 ? json_parse(m.config.digest.text, text.data, text.len, e) : NULL;
-		rc = config ? 0 : -1;
-	}
-	const json_t *diff_ids = json_list(json_object_get(config, "rootfs"), "diff_ids");
-	if (rc == 0 && diff_ids)
-		rc = check_layers(t, &m, diff_ids, e);
+	int rc = document_read(t, d, &m, e);
+	if (rc == 0)
+		rc = read_config(t, &m, &config, e);
+	if (rc == 0 && diff_ids_of(config))
+		rc = check_layers(t, &m, diff_ids_of(config), e);
 	json_decref(config);
-	buffer_release(&text);
 	manifest_release(&m);
 	return rc;
 }
@@ -408,7 +385,7 @@ int oci_images_build(struct oci_images *o, struct members *t, struct publisher *
 	for (size_t i = 0; i < o->blob_count; i++) {
 		const struct descriptor *d = &o->blobs[i];
 		struct member *m = members_blob(t, &d->digest);
-		if (member_repack(t, m, e) || verify(m, d, e))
+		if (member_repack(t, m, e) || document_verify(m, d, e))
 			return -1;
 		if (d->kind == KIND_MANIFEST && check_manifest(t, d, e))
 			return -1;
@@ -418,19 +395,25 @@ int oci_images_build(struct oci_images *o, struct members *t, struct publisher *
 	return 0;
 }
 
-/* A record about image I with the names of all entries that have its digest; none if it was one of
- * these before. */
+/* Whether an image before image I has its digest. */
+static bool is_repeated(const struct oci_images *o, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (digest_equal(&o->list[k].root.digest, &o->list[i].root.digest))
+			return true;
+	return false;
+}
+
+/* A record about image I with the names of all entries that have its digest. */
 static int report(const struct oci_images *o, size_t i, event_of_image *write, struct error *e)
 {
 	const struct descriptor *root = &o->list[i].root;
 	const char *names[64];
 	size_t count = 0;
-	for (size_t k = 0; k < o->count; k++) {
+	for (size_t k = i; k < o->count; k++) {
 		const struct descriptor *other = &o->list[k].root;
 		if (!digest_equal(&other->digest, &root->digest))
 			continue;
-		if (k < i)
-			return 0;
 		const char *name = descriptor_name(other);
 		if (*name && count < sizeof names / sizeof *names)
 			names[count++] = name;
@@ -448,14 +431,53 @@ int oci_images_finish(const struct oci_images *o, struct layout *l, struct error
 	int rc = layout_add_images(l, entries, o->count, e);
 	free(entries);
 	for (size_t i = 0; i < o->count && rc == 0; i++)
-		rc = report(o, i, event_image, e);
+		rc = is_repeated(o, i) ? 0 : report(o, i, event_image, e);
 	return rc;
 }
 
-int oci_images_list(const struct oci_images *o, struct error *e)
+static int list_manifest(struct members *t, const struct manifest *m, struct error *e)
 {
-	for (size_t i = 0; i < o->count; i++)
-		if (report(o, i, event_source, e))
-			return -1;
-	return 0;
+	json_t *config;
+	struct digest diff_id;
+	int rc = read_config(t, m, &config, e);
+	for (size_t i = 0; i < m->count && rc == 0; i++) {
+		const char *text = json_string_value(json_array_get(diff_ids_of(config), i));
+		bool is_known = digest_parse(&diff_id, text) == 0;
+		if (!m->items[i].has_urls)
+			rc = event_layer(&m->items[i], is_known ? &diff_id : NULL, e);
+	}
+	json_decref(config);
+	return rc;
+}
+
+/* The layers below D, a manifest or an index. SEEN is a set of digests. */
+static int list_layers(const struct oci_images *o, struct members *t, const struct descriptor *d,
+		       json_t *seen, struct error *e)
+{
+	struct manifest m;
+	if (!is_listed(o, &d->digest) || !json_set_add(seen, d->digest.text))
+		return 0;
+	int rc = document_read(t, d, &m, e);
+	if (rc == 0 && !m.is_index)
+		rc = list_manifest(t, &m, e);
+	for (size_t i = 0; i < m.count && m.is_index && rc == 0; i++)
+		rc = list_layers(o, t, &m.items[i], seen, e);
+	manifest_release(&m);
+	return rc;
+}
+
+int oci_images_list(const struct oci_images *o, struct members *t, bool has_layers,
+		    struct error *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < o->count && rc == 0; i++) {
+		if (is_repeated(o, i))
+			continue;
+		json_t *seen = json_object();
+		rc = report(o, i, event_source, e);
+		if (rc == 0 && has_layers)
+			rc = list_layers(o, t, &o->list[i].root, seen, e);
+		json_decref(seen);
+	}
+	return rc;
 }

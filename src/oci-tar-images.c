@@ -8,20 +8,22 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: oci-tar-images [-v] [-i NAME|DIGEST] [--allow-sparse] FILE\n"
+	"usage: oci-tar-images [-v] [-i NAME|DIGEST] [--layers] [--allow-sparse] FILE\n"
 	"Lists the images in the saved image FILE (docker save, podman save, an OCI archive ...), a record\n"
 	"for each, and converts nothing.\n"
 	"\n"
 	"  -i, --image NAME|DIGEST  only this image; without it all images in the tar\n"
+	"      --layers             also list the layers of each image, in their order\n"
 	"      --allow-sparse       take an index some of whose manifests are not in the tar\n"
 	"  -v, --verbose            say more on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_SPARSE = 256 };
+enum { OPTION_SPARSE = 256, OPTION_LAYERS };
 
 static const struct option options[] = {
 	{"image", required_argument, NULL, 'i'},
+	{"layers", no_argument, NULL, OPTION_LAYERS},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
 	PROGRAM_OPTIONS,
 };
@@ -56,6 +58,8 @@ int main(int argc, char **argv)
 	while ((option = program_option(argc, argv, "i:", options)) != -1) {
 		if (option == 'i')
 			import.selector = optarg;
+		else if (option == OPTION_LAYERS)
+			import.has_layers = true;
 		else
 			import.is_sparse_allowed = true;
 	}

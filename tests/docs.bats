@@ -237,7 +237,7 @@ produce() {
 	local tar big
 	start_registry --throttle 1000000 --fail-at PATCH:2:503
 	for tar in "$DATA"/*.tar; do
-		oci-tar-images "$tar"
+		oci-tar-images --layers "$tar"
 		oci-from-dockertar --allow-sparse -f "$tar" "layout.$(basename "$tar")"
 	done
 	head -c 20000 img.tar | oci-from-dockertar truncated && return 1

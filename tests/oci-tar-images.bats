@@ -61,6 +61,46 @@ is_like_converted() {
 	done
 }
 
+@test "--layers adds the diffIds of a docker archive, in their order" {
+	config() {
+		tar xOf t.tar "$(tar xOf t.tar manifest.json | jq -r '.[0].Config')"
+	}
+	has_the_diff_ids() {
+		oci-tar-images --layers t.tar >records
+		config | jq -r '.rootfs.diff_ids[]' | diff - <(jq -r 'select(.event == "layer") | .diffId' records)
+		oci-tar-images t.tar | diff - <(grep -v '"layer"' records)
+	}
+	each_tar has_the_diff_ids "$DATA"/{docker20,docker26,podman5-docker-archive,skopeo-docker-archive,crane-save}.tar \
+		hard_link_before zstd_layer
+	# One image after the other, each with its own.
+	oci-tar-images --layers "$DATA/docker26-two-images.tar" | jq -r .event | uniq -c >records
+	[ "$(awk '{print $2}' records | xargs)" = "source layer source layer" ]
+	# A layer that is elsewhere is none that anybody sends.
+	saved foreign
+	[ "$(oci-tar-images --layers t.tar | grep -c '"layer"')" -eq 1 ]
+}
+
+@test "--layers adds the blobs of an OCI archive, with the diffIds that the config has" {
+	is_as_converted() {
+		rm -rf d
+		oci-from-dockertar --allow-sparse -f t.tar d | jq -c 'select(.kind == "layer") | [.digest, .size, .mediaType, .diffId]' |
+			sort -u >expected
+		oci-tar-images --allow-sparse --layers t.tar | jq -c 'select(.event == "layer") | [.digest, .size, .mediaType, .diffId]' |
+			sort -u | diff expected -
+	}
+	each_tar is_as_converted "$DATA"/{docker26-containerd,docker26-containerd-multiarch,docker26-containerd-sparse}.tar \
+		"$DATA"/{podman5,skopeo,skopeo-zstd,buildah-multiarch}-oci-archive.tar oci_plain oci_two_images oci_foreign
+	# Two names are one image, and its layers come once.
+	saved oci_two_tags
+	[ "$(oci-tar-images --layers t.tar | jq -r .event | xargs)" = "source layer" ]
+	# What a config of another kind has is no diffId.
+	saved attestations
+	oci-tar-images --layers t.tar | jq -se '.[1:] | length == 4 and all(.digest and .size and .mediaType)'
+	# An index of 27 billion manifests.
+	saved index_bomb
+	[ "$(timeout 20 oci-tar-images --layers t.tar | wc -l)" -eq 2 ]
+}
+
 @test "a tar that is compressed as a whole, or a pipe, is read through" {
 	oci-tar-images "$DATA/docker26.tar" >expected
 	for pack in "gzip -c" "bzip2 -c" "xz -c" "zstd -qc" cat; do
