@@ -36,6 +36,7 @@ LIBS_cog-login = $(NET_LIBS)
 LIBS_cog-logout = $(BASE_LIBS)
 LIBS_cog-run = $(BASE_LIBS)
 LIBS_cog-progress = $(BASE_LIBS)
+LIBS_cog-known = $(BASE_LIBS)
 
 PROGRAMS = $(patsubst src/%.c,bin/%,$(wildcard src/*.c))
 SCRIPTS = bin/cog-push bin/cog-engine

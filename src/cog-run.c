@@ -70,6 +70,20 @@ static int export_tokens(const struct run *r, struct error *e)
 	return 0;
 }
 
+/* DOCKER_AUTH_CONFIG goes to a file that our programs read: what else inherits the environment is not
+ * to see it. */
+static int hide_secrets(const struct run *r, struct error *e)
+{
+	const char *text = program_env("DOCKER_AUTH_CONFIG");
+	if (text) {
+		if (file_replace_private(r->dir.fd, "auth.json", text, strlen(text), e))
+			return -1;
+		export_path(r, "COG_AUTH_CONFIG", "/auth.json");
+	}
+	unsetenv("DOCKER_AUTH_CONFIG");
+	return 0;
+}
+
 static int make_directory(struct run *r, struct error *e)
 {
 	const char *parent = program_env("TMPDIR");
@@ -83,7 +97,7 @@ static int make_directory(struct run *r, struct error *e)
 	struct error why = {0};
 	if (workdir_init(&r->dir, r->parent_fd, prefix, &why))
 		return error_set(e, why.status, "in %s: %.300s", r->parent, why.text);
-	if (export_tokens(r, e))
+	if (export_tokens(r, e) || hide_secrets(r, e))
 		return -1;
 	export_path(r, "COG_RUN_DIR", "");
 	keep_path(r, path, sizeof path);

@@ -4,8 +4,10 @@
 #include "import.h"
 #include "layout.h"
 #include "program.h"
+#include "space.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -17,23 +19,35 @@ static const char usage[] =
 	"\n"
 	"  -f, --file FILE          read FILE; what can seek is looked at before it is converted\n"
 	"  -i, --image NAME|DIGEST  only this image; without it all images in the tar\n"
+	"      --input-size BYTES   how much comes on stdin at most; checks that there is room for it\n"
 	"      --threads N          compress on N processors; all of them by default\n"
 	"      --allow-sparse       keep an index some of whose manifests are not in the tar\n"
 	"  -v, --verbose            say more on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_SPARSE = 256, OPTION_THREADS };
+enum { OPTION_SPARSE = 256, OPTION_THREADS, OPTION_INPUT_SIZE };
 
 static const struct option options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"image", required_argument, NULL, 'i'},
+	{"input-size", required_argument, NULL, OPTION_INPUT_SIZE},
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
 	PROGRAM_OPTIONS,
 };
 
-static int convert(struct import *import, const char *file, const char *dir, struct error *e)
+/* A layout is at most as large as what goes into it. */
+static int check_space(const struct import *import, int64_t input_size, struct error *e)
+{
+	struct stat st;
+	if (fstat(import->fd, &st) == 0 && S_ISREG(st.st_mode))
+		input_size = st.st_size;
+	return space_check(import->layout->blobs_fd, import->layout->path, input_size, e);
+}
+
+static int convert(struct import *import, const char *file, const char *dir, int64_t input_size,
+		   struct error *e)
 {
 	struct layout layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}};
 	int rc = -1;
@@ -48,7 +62,7 @@ static int convert(struct import *import, const char *file, const char *dir, str
 	}
 	if (layout_create(&layout, dir, e) == 0) {
 		import->layout = &layout;
-		rc = import_run(import, e);
+		rc = check_space(import, input_size, e) ? -1 : import_run(import, e);
 		if (rc && e->status == STATUS_DATA)
 			error_prefix(e, file ? file : "stdin");
 	}
@@ -74,6 +88,7 @@ int main(int argc, char **argv)
 {
 	struct import import = {0};
 	const char *file = NULL, *threads = NULL;
+	int64_t input_size = 0;
 	struct error e = {0};
 	int option;
 
@@ -89,6 +104,10 @@ int main(int argc, char **argv)
 		case OPTION_THREADS:
 			threads = optarg;
 			break;
+		case OPTION_INPUT_SIZE:
+			if (program_number("--input-size", optarg, 0, &input_size, &e))
+				return program_usage(&e);
+			break;
 		case OPTION_SPARSE:
 			import.is_sparse_allowed = true;
 			break;
@@ -99,6 +118,6 @@ int main(int argc, char **argv)
 	if (argc - optind != 1)
 		return program_misused("expected one operand: DIR");
 	if (find_threads(&import, threads, &e) == 0)
-		(void)convert(&import, file, argv[optind], &e);
+		(void)convert(&import, file, argv[optind], input_size, &e);
 	return program_fail(&e, true);
 }

@@ -2,6 +2,7 @@
 /* oci-push-check: is the registry there, and may we push? Only an upload session proves the right
  * to push; it is left for the first uploader where programs of a run share a directory. */
 #include "attempt.h"
+#include "plan.h"
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
 {
 	struct trust_options trust;
 	struct retry_policy retry;
+	struct plan_limits limits; /* of the uploads to come */
 	struct reference repository;
 	struct error e = {0};
 	int option;
@@ -79,7 +81,7 @@ int main(int argc, char **argv)
 		return program_usage(&e);
 	if (*repository.tag || digest_is_set(&repository.digest))
 		return program_misused("'%s': a repository has no tag and no digest", argv[optind]);
-	if (retry_policy_from_env(&retry, &e))
+	if (retry_policy_from_env(&retry, &e) || plan_limits_from_env(&limits, &e))
 		return program_usage(&e);
 	(void)check(&repository, &trust, &retry, &e);
 	return program_fail(&e, false);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "space.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+static int64_t files_size(int dir_fd)
+{
+	int64_t size = 0;
+	struct stat st;
+	struct dirent *entry;
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	while (dir && (entry = readdir(dir)))
+		if (fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			size += st.st_size;
+	if (dir)
+		closedir(dir);
+	return size;
+}
+
+int space_check(int dir_fd, const char *path, int64_t bytes, struct error *e)
+{
+	struct statvfs vfs;
+	if (fstatvfs(dir_fd, &vfs))
+		return 0;
+	double free = (double)vfs.f_bavail * (double)vfs.f_frsize;
+	double needed = (double)(bytes - files_size(dir_fd));
+	if (needed <= free)
+		return 0;
+	return error_set(e, STATUS_FAILED,
+			 "%s: %.0f MiB free, up to %.0f MiB needed: set TMPDIR or --layout to a larger disk",
+			 path, free / (1 << 20), needed / (1 << 20) + 1);
+}
