@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Speed and memory of the conversion, on an image of more than 100 MB.
+# Speed and memory of the conversion, on an image of more than 100 MB, and memory of the upload.
 load ../helper
+load ../layout
 load peers
 
 setup_file() {
@@ -49,6 +50,35 @@ median() {
 	/usr/bin/time -f %M -o memory oci-from-dockertar -f "$PEERS/saved.tar" other >records
 	cat memory
 	[ "$(tail -n 1 memory)" -lt 65536 ]
+}
+
+# upload_within STATUS [OPTION...]: uploads D, and takes at most 16 MiB for it.
+upload_within() {
+	local code=0
+	/usr/bin/time -q -f %M -o memory oci-blob-upload "${@:2}" L "$REGISTRY/a/b" "$d" >records || code=$?
+	[ "$code" -eq "$1" ]
+	cat memory
+	[ "$(tail -n 1 memory)" -le 16384 ]
+}
+
+@test "oci-blob-upload stays under 16 MiB of memory: HTTP and TLS, one body, chunks, a resume" {
+	new_layout L
+	head -c 314572800 /dev/zero >zeros
+	d=$(add_blob L zeros)
+	rm zeros
+	make_certificate
+	for scheme in http https; do
+		words=()
+		[ "$scheme" = http ] || words=(--tls "$CERT" "$KEY")
+		start_registry "${words[@]}"
+		COG_PUSH_MULTIPART_THRESHOLD=1000000000 COG_PUSH_CHUNK_SIZE=1000000000 upload_within 0 --cacert "$CERT"
+		[ "$(requests 'select(.method == "PUT").bodyBytes')" -eq 314572800 ]
+		start_registry --model v3 --fail-at PATCH:15:503 "${words[@]}"
+		export COG_PUSH_CHUNK_SIZE=16777216
+		COG_PUSH_RETRIES=0 upload_within 75 --cacert "$CERT"
+		upload_within 0 --cacert "$CERT"
+		[ "$(requests 'select(.method == "POST")' | wc -l)" -eq 1 ]
+	done
 }
 
 @test "the same tar gives the same layout, on one processor as on all" {
