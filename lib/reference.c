@@ -176,6 +176,15 @@ const char *reference_host(const struct reference *r)
 	return strcmp(r->registry, HUB) == 0 ? "registry-1.docker.io" : r->registry;
 }
 
+int reference_parse_repository(struct reference *r, const char *text, struct error *e)
+{
+	if (reference_parse(r, text, e))
+		return -1;
+	if (*r->tag || digest_is_set(&r->digest))
+		return error_set(e, STATUS_USAGE, "'%s': a repository has no tag and no digest", text);
+	return 0;
+}
+
 int reference_parse_registry(struct reference *r, const char *text, struct error *e)
 {
 	const char *scheme = strstr(text, "://");

@@ -20,6 +20,9 @@ struct reference {
  * STATUS_USAGE with a text that says which part is wrong. */
 int reference_parse(struct reference *r, const char *text, struct error *e);
 
+/* The same for "registry/repository": STATUS_USAGE with a tag or a digest too. */
+int reference_parse_repository(struct reference *r, const char *text, struct error *e);
+
 /* Parses "host[:port]", "docker.io" or docker's URL of it, for a login; the repository is empty. */
 int reference_parse_registry(struct reference *r, const char *text, struct error *e);
 

@@ -295,22 +295,12 @@ out:
 		close(u->absent_fd);
 }
 
-static int parse_repository(struct reference *r, const char *text, struct error *e)
-{
-	if (reference_parse(r, text, e))
-		return -1;
-	if (*r->tag || digest_is_set(&r->digest))
-		return error_set(e, STATUS_USAGE, "'%s': a repository has no tag and no digest",
-				 text);
-	return 0;
-}
-
 static int check_mount(struct uploader *u, const char *text, struct error *e)
 {
 	struct reference *from = &u->mount_from;
 	if (!text)
 		return 0;
-	if (parse_repository(from, text, e))
+	if (reference_parse_repository(from, text, e))
 		return -1;
 	if (strcmp(from->registry, u->repository.registry) != 0)
 		return error_set(e, STATUS_USAGE, "--mount-from: '%s' is not of the registry %s",
@@ -326,7 +316,7 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 		return error_set(e, STATUS_USAGE, "expected DIR REPO [DIGEST...]");
 	if (fifo && count > 2)
 		return error_set(e, STATUS_USAGE, "--queue goes without digests as operands");
-	if (parse_repository(&u->repository, operands[1], e))
+	if (reference_parse_repository(&u->repository, operands[1], e))
 		return -1;
 	for (int i = 2; i < count; i++) {
 		struct digest d;

@@ -77,11 +77,8 @@ int main(int argc, char **argv)
 			return program_usage(&e);
 	if (argc - optind != 1)
 		return program_misused("expected one operand: REPO");
-	if (reference_parse(&repository, argv[optind], &e))
-		return program_usage(&e);
-	if (*repository.tag || digest_is_set(&repository.digest))
-		return program_misused("'%s': a repository has no tag and no digest", argv[optind]);
-	if (retry_policy_from_env(&retry, &e) || plan_limits_from_env(&limits, &e))
+	if (reference_parse_repository(&repository, argv[optind], &e) ||
+	    retry_policy_from_env(&retry, &e) || plan_limits_from_env(&limits, &e))
 		return program_usage(&e);
 	(void)check(&repository, &trust, &retry, &e);
 	return program_fail(&e, false);

@@ -153,12 +153,9 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		return program_misused("expected two operands: DIR REPO");
-	if (reference_parse(&v.repository, argv[optind + 1], &e) ||
+	if (reference_parse_repository(&v.repository, argv[optind + 1], &e) ||
 	    retry_policy_from_env(&v.retry, &e))
 		return program_usage(&e);
-	if (*v.repository.tag || digest_is_set(&v.repository.digest))
-		return program_misused("'%s': a repository has no tag and no digest",
-				       argv[optind + 1]);
 	run(&v, argv[optind], selector, is_sparse_allowed, &e);
 	return program_fail(&e, true);
 }

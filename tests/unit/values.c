@@ -115,6 +115,15 @@ static void test_references(void)
 		e = (struct error){0};
 		CHECK(reference_parse(&r, bad[i], &e) == -1 && e.status == STATUS_USAGE);
 	}
+	CHECK(reference_parse_repository(&r, "x.y:5/a/b", &e) == 0);
+	CHECK(strcmp(r.registry, "x.y:5") == 0 && strcmp(r.repository, "a/b") == 0);
+	static const char *const more[] = {"x.y/a:t", "x.y/a@sha256:" HEX, "x.y/a:t@sha256:" HEX,
+					   "x.y/Upper"};
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		e = (struct error){0};
+		CHECK(reference_parse_repository(&r, more[i], &e) == -1 &&
+		      e.status == STATUS_USAGE && *e.text);
+	}
 	char longer[600];
 	memset(longer, 'a', sizeof longer);
 	longer[sizeof longer - 1] = '\0';
