@@ -2,7 +2,7 @@
 /* cog-known: what this machine has pushed before, for cog-push, which asks the registry whether it
  * still has it. */
 #include "event.h"
-#include "known.h"
+#include "imagecache.h"
 #include "layout.h"
 #include "program.h"
 
@@ -62,15 +62,15 @@ static int list(const struct descriptor *d, const struct digest *diff_id, void *
 static void find(const char *setting, const char *dir, FILE *lines, const struct digest *digests,
 		 size_t count, struct error *e)
 {
-	struct listing listing = {known_media_type(setting), lines};
+	struct listing listing = {imagecache_media_type(setting), lines};
 	struct layout layout;
 	struct descriptor root;
 	if (layout_create(&layout, dir, e) == 0 &&
-	    known_visit_image(setting, digests, &layout, &root, list, &listing, e) == 0) {
+	    imagecache_visit_image(setting, digests, &layout, &root, list, &listing, e) == 0) {
 		if (digest_is_set(&root.digest))
 			(void)event_image(&root, NULL, 0, e);
 		else
-			(void)known_visit_layers(setting, digests + 1, count - 1, list, &listing, e);
+			(void)imagecache_visit_layers(setting, digests + 1, count - 1, list, &listing, e);
 	}
 	layout_release(&layout);
 }
@@ -95,7 +95,7 @@ static void add(const char *setting, const char *dir, const struct digest *diges
 	struct descriptor root;
 	if (layout_open(&layout, dir, e) == 0 &&
 	    layout_find(&layout, digests[1].text, &root, e) == 0)
-		(void)known_add(setting, digests, &layout, &root, e);
+		(void)imagecache_add(setting, digests, &layout, &root, e);
 	layout_release(&layout);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "known.h"
+#include "imagecache.h"
 
 #include "file.h"
 #include "json.h"
@@ -17,7 +17,7 @@
 
 #define KNOWN "known"
 
-enum { DOCUMENT_MAX = 32 << 20, NAME_SIZE = 256, TIMES_MAX = 4 * KNOWN_IMAGES_MAX };
+enum { DOCUMENT_MAX = 32 << 20, NAME_SIZE = 256, TIMES_MAX = 4 * IMAGECACHE_MAX };
 
 /* Returns a descriptor, or -1 where there is no cache. */
 static int open_cache(void)
@@ -119,7 +119,7 @@ static int compare_time(const void *a, const void *b)
 	return (x->time > y->time) - (x->time < y->time);
 }
 
-/* Keeps the newest KNOWN_IMAGES_MAX. */
+/* Keeps the newest IMAGECACHE_MAX. */
 static void remove_old(int dir_fd)
 {
 	struct dated *list = calloc(TIMES_MAX, sizeof *list);
@@ -136,9 +136,9 @@ static void remove_old(int dir_fd)
 		snprintf(list[count].name, NAME_SIZE, "%s", entry->d_name);
 		list[count++].time = st.st_mtime;
 	}
-	if (count > KNOWN_IMAGES_MAX) {
+	if (count > IMAGECACHE_MAX) {
 		qsort(list, count, sizeof *list, compare_time);
-		for (size_t i = 0; i < count - KNOWN_IMAGES_MAX; i++)
+		for (size_t i = 0; i < count - IMAGECACHE_MAX; i++)
 			(void)unlinkat(dir_fd, list[i].name, 0);
 	}
 	if (dir)
@@ -155,7 +155,7 @@ static void write_document(int dir_fd, const char *name, const json_t *document)
 	free(text);
 }
 
-int known_add(const char *setting, const struct digest *key, const struct layout *l,
+int imagecache_add(const char *setting, const struct digest *key, const struct layout *l,
 	      const struct descriptor *root, struct error *e)
 {
 	char name[NAME_SIZE];
@@ -182,7 +182,7 @@ out:
 
 struct visit {
 	const json_t *diff_ids;
-	known_visitor *visit;
+	imagecache_visitor *visit;
 	void *context;
 };
 
@@ -228,8 +228,8 @@ static int add_root(struct layout *l, const struct descriptor *root, struct erro
 	return rc;
 }
 
-int known_visit_image(const char *setting, const struct digest *key, struct layout *l,
-		      struct descriptor *root, known_visitor *visit, void *context,
+int imagecache_visit_image(const char *setting, const struct digest *key, struct layout *l,
+		      struct descriptor *root, imagecache_visitor *visit, void *context,
 		      struct error *e)
 {
 	char name[NAME_SIZE];
@@ -254,7 +254,7 @@ int known_visit_image(const char *setting, const struct digest *key, struct layo
 	return rc;
 }
 
-const char *known_media_type(const char *setting)
+const char *imagecache_media_type(const char *setting)
 {
 	return strncmp(setting, "zstd", 4) == 0	  ? MEDIA_TYPE_LAYER_ZSTD
 	       : strncmp(setting, "none", 4) == 0 ? MEDIA_TYPE_LAYER
@@ -297,8 +297,8 @@ static int visit_document(const json_t *document, const char *media_type, json_t
 	return rc;
 }
 
-int known_visit_layers(const char *setting, const struct digest *diff_ids, size_t count,
-		       known_visitor *visit, void *context, struct error *e)
+int imagecache_visit_layers(const char *setting, const struct digest *diff_ids, size_t count,
+		       imagecache_visitor *visit, void *context, struct error *e)
 {
 	char prefix[NAME_SIZE];
 	struct visit v = {NULL, visit, context};
@@ -313,7 +313,7 @@ int known_visit_layers(const char *setting, const struct digest *diff_ids, size_
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		json_t *document = read_document(dir_fd, entry->d_name);
-		rc = visit_document(document, known_media_type(setting), wanted, &v, e);
+		rc = visit_document(document, imagecache_media_type(setting), wanted, &v, e);
 		json_decref(document);
 	}
 	json_decref(wanted);
