@@ -254,6 +254,31 @@ bool docker_images_have_plain_layers(const struct docker_images *d)
 	return false;
 }
 
+/* Where the bytes were not read, they are taken to be what the config, or their name, says. */
+static const struct known_layer *find_known(const struct docker_layer *layer,
+					    const struct members *t)
+{
+	const struct member *m = layer->member;
+	if (m->packing == PACK_GZIP)
+		return m->is_dropped && !digest_equal(&m->packed.raw, &layer->diff_id)
+			       ? NULL
+			       : known_by_diff_id(t->known, &layer->diff_id, true);
+	const struct known_layer *known = member_find_known(t, m);
+	return known && digest_equal(&known->diff_id, &layer->diff_id) ? known : NULL;
+}
+
+void docker_images_take_known(struct docker_images *d, struct members *t)
+{
+	for (size_t i = 0; i < d->count; i++)
+		for (size_t k = 0; k < d->list[i].layer_count; k++) {
+			const struct docker_layer *layer = &d->list[i].layers[k];
+			bool is_open = !layer->foreign && !layer->member->is_stored;
+			const struct known_layer *known = is_open ? find_known(layer, t) : NULL;
+			if (known)
+				member_take(t, layer->member, known);
+		}
+}
+
 /* Sets TO, a descriptor's platform, to "os/arch[/variant]", if known. */
 static void name_platform(const struct docker_image *image, struct descriptor *to)
 {
@@ -301,9 +326,9 @@ static json_t *build_layer(struct docker_layer *layer, size_t number, struct mem
 	struct member *m = layer->member;
 	if (layer->foreign)
 		return json_parse("LayerSources", layer->foreign, strlen(layer->foreign), e);
-	if (member_repack(t, m, e))
+	if (m->is_stored && member_repack(t, m, e))
 		return NULL;
-	if (member_check_layer(m, number, m->path, layer->diff_id.text, e))
+	if (member_check_layer(m, number, m->path, &layer->diff_id, e))
 		return NULL;
 	publish_describe_layer(m, &d);
 	if (publish_member(p, m, &d, e))

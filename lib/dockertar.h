@@ -43,6 +43,9 @@ int docker_images_select(struct docker_images *d, struct members *t, const char 
 			 struct error *e);
 void docker_images_release(struct docker_images *d);
 
+/* Marks the layers whose blobs are known elsewhere: they need not be stored. */
+void docker_images_take_known(struct docker_images *d, struct members *t);
+
 /* Whether a layer of these images is not compressed. */
 bool docker_images_have_plain_layers(const struct docker_images *d);
 

@@ -3,6 +3,8 @@
 
 #include "json.h"
 
+#include <stdlib.h>
+
 int document_verify(const struct member *m, const struct descriptor *d, struct error *e)
 {
 	if (!digest_equal(&m->packed.raw, &d->digest))
@@ -41,4 +43,46 @@ int document_read(struct members *t, const struct descriptor *d, struct manifest
 		rc = manifest_parse(m, d->digest.text, text.data, text.len, e);
 	buffer_release(&text);
 	return rc;
+}
+
+/* Reads the config of the image M. The caller frees it. */
+static json_t *read_config(struct members *t, const struct manifest *m, struct error *e)
+{
+	struct buffer text;
+	json_t *config = NULL;
+	const struct member *file = document_find(t, &m->config, e);
+	if (!file)
+		return NULL;
+	buffer_init(&text, JSON_CONFIG_MAX);
+	if (!file->is_stored || file->packed.is_packed)
+		error_set(e, STATUS_DATA, "%.200s: no config", file->path);
+	else if (member_read(t, file, &text, e) == 0)
+		config = json_parse(m->config.digest.text, text.data, text.len, e);
+	buffer_release(&text);
+	return config;
+}
+
+static int read_diff_ids(struct members *t, const struct manifest *m, struct digest **diff_ids,
+			 struct error *e)
+{
+	json_t *config = read_config(t, m, e);
+	if (!config)
+		return -1;
+	const json_t *list = json_list(json_object_get(config, "rootfs"), "diff_ids");
+	if (list)
+		*diff_ids = calloc(m->count + 1, sizeof **diff_ids);
+	for (size_t i = 0; *diff_ids && i < m->count; i++)
+		(void)digest_parse(*diff_ids + i, json_string_value(json_array_get(list, i)));
+	int rc = list && !*diff_ids ? error_errno(e, "memory") : 0;
+	json_decref(config);
+	return rc;
+}
+
+int document_read_image(struct members *t, const struct descriptor *d, struct manifest *m,
+			struct digest **diff_ids, struct error *e)
+{
+	*diff_ids = NULL;
+	if (document_read(t, d, m, e))
+		return -1;
+	return manifest_is_image(m) ? read_diff_ids(t, m, diff_ids, e) : 0;
 }

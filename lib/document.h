@@ -18,4 +18,10 @@ int document_verify(const struct member *m, const struct descriptor *d, struct e
 int document_read(struct members *t, const struct descriptor *d, struct manifest *m,
 		  struct error *e);
 
+/* The same of a manifest, and the diffIds that the config has for its layers: *DIFF_IDS is a list as long
+ * as that of the layers, "" where the config has none, or NULL where there is no config of an image with
+ * such a list. The caller frees it, too, in any case. */
+int document_read_image(struct members *t, const struct descriptor *d, struct manifest *m,
+			struct digest **diff_ids, struct error *e);
+
 #endif

@@ -36,7 +36,17 @@ static bool looks_like_json(const void *data, size_t len)
 static int take_from_pipe(struct run *r, struct tarball *tarball, struct member *m, struct error *e)
 {
 	struct descriptor d;
-	if (member_store(&r->members, m, tarball, NULL, 0, e))
+	const void *data = NULL;
+	size_t len = 0;
+	if (tarball_read(tarball, &data, &len, e) < 0)
+		return -1;
+	m->encoding = encoding_sniff(data, len);
+	const struct known_layer *known = member_find_known(&r->members, m);
+	if (known) {
+		program_trace("%s: %lld bytes, known", m->path, (long long)m->size);
+		return member_drop(m, tarball, data, len, known, e);
+	}
+	if (member_store(&r->members, m, tarball, data, len, e))
 		return -1;
 	program_trace("%s: %lld bytes%s", m->path, (long long)m->size,
 		      m->packed.is_packed ? ", compressed" : "");
@@ -145,6 +155,14 @@ static int select_images(struct run *r, struct error *e)
 	return oci_images_select(&r->oci, &r->members, selector, r->import->is_sparse_allowed, e);
 }
 
+static int take_known(struct run *r, struct error *e)
+{
+	if (!r->is_docker)
+		return oci_images_take_known(&r->oci, &r->members, e);
+	docker_images_take_known(&r->docker, &r->members);
+	return 0;
+}
+
 static int finish(struct run *r, struct error *e)
 {
 	if (r->is_docker)
@@ -234,12 +252,15 @@ int import_run(const struct import *i, struct error *e)
 	struct run r = {.import = i};
 	bool is_look = false;
 	members_init(&r.members, i->layout, i->threads);
+	r.members.known = i->known;
 	r.publisher = publisher_new(&r.members);
 	int rc = event_phase(PHASE_CONVERTING, e);
 	if (rc == 0)
 		rc = first_pass(&r, &is_look, e);
 	if (rc == 0)
 		rc = select_images(&r, e);
+	if (rc == 0)
+		rc = take_known(&r, e);
 	if (rc == 0 && is_look)
 		rc = second_pass(&r, e);
 	if (rc == 0)

@@ -4,11 +4,15 @@
  * On a pipe there is one pass: every file is stored while it is read, plain tars compressed, because
  * what it is for is known only at the end, when manifest.json or index.json has been seen. Layers
  * are announced at once, unless an image was selected. A file that can seek is looked at first: the
- * headers and the JSON; then just what the images need is read. */
+ * headers and the JSON; then just what the images need is read.
+ *
+ * Layers that are known elsewhere are not stored: of a file not even read, of a pipe hashed, where the
+ * name of the member tells in time which they are. */
 #ifndef IMPORT_H
 #define IMPORT_H
 
 #include "error.h"
+#include "known.h"
 #include "layout.h"
 
 #include <stdbool.h>
@@ -18,6 +22,7 @@ struct import {
 	struct layout *layout;	/* made by layout_create(); borrowed */
 	const char *selector;	/* NAME or DIGEST, NULL for all images */
 	int threads;		/* as for gzip_new() */
+	const struct known *known; /* blobs that the layout may lack; NULL for none; borrowed */
 	bool is_sparse_allowed; /* keep an index some of whose manifests are absent */
 	bool has_layers;	/* import_list(): also a record for each layer */
 };

@@ -136,6 +136,12 @@ struct member *members_blob(struct members *t, const struct digest *d)
 	return members_look(t, path);
 }
 
+/* Whether it is what images never want in another form. */
+static bool is_compressed(const struct member *m)
+{
+	return m->encoding == ENCODING_GZIP || m->encoding == ENCODING_ZSTD;
+}
+
 /* A temporary file that a compressor fills. */
 struct store {
 	char name[LAYOUT_TEMPORARY_SIZE];
@@ -173,6 +179,9 @@ static int store_end(struct store *s, struct members *t, struct member *m, int r
 	m->encoding = packed.encoding;
 	m->packed = packed;
 	m->is_stored = true;
+	const struct known_layer *known = known_by_blob(t->known, &packed.raw);
+	if (known && is_compressed(m))
+		member_take(t, m, known);
 	return 0;
 }
 
@@ -205,6 +214,80 @@ int member_store(struct members *t, struct member *m, struct tarball *tarball, c
 			rc = -1;
 	}
 	return store_end(&s, t, m, rc, e);
+}
+
+/* The digest that the last part of a path is, with or without "sha256:" and a suffix. */
+static int parse_name(const char *path, struct digest *d)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char text[DIGEST_TEXT_LEN + 1];
+	if (strncmp(name, "sha256:", 7) == 0)
+		name += 7;
+	snprintf(text, sizeof text, "sha256:%.*s", DIGEST_HEX_LEN, name);
+	bool is_whole = strcspn(name, ".") == DIGEST_HEX_LEN;
+	return is_whole ? digest_parse(d, text) : -1;
+}
+
+const struct known_layer *member_find_known(const struct members *t, const struct member *m)
+{
+	struct digest named;
+	if (!t->known || parse_name(m->path, &named))
+		return NULL;
+	if (m->encoding == ENCODING_TAR)
+		return known_by_diff_id(t->known, &named, true);
+	return is_compressed(m) ? known_by_blob(t->known, &named) : NULL;
+}
+
+int member_drop(struct member *m, struct tarball *tarball, const void *first, size_t len,
+		const struct known_layer *known, struct error *e)
+{
+	const struct digest *named = is_compressed(m) ? &known->blob : &known->diff_id;
+	struct packed *packed = &m->packed;
+	struct hasher *hasher = hasher_new();
+	int64_t last_ms = clock_now_ms();
+	const void *data = first;
+	int more = 1;
+	int rc = 0;
+	*packed = (struct packed){.encoding = m->encoding};
+	while (rc == 0 && more > 0) {
+		hasher_update(hasher, data, len);
+		packed->raw_size += (int64_t)len;
+		rc = program_is_interrupted() ? program_interrupted(e)
+					      : tell(m, packed->raw_size, &last_ms, e);
+		if (rc == 0 && (more = tarball_read(tarball, &data, &len, e)) < 0)
+			rc = -1;
+	}
+	hasher_final(hasher, &packed->raw);
+	hasher_free(hasher);
+	if (rc == 0 && !digest_equal(&packed->raw, named))
+		rc = error_set(e, STATUS_DATA, "%s: its bytes have the digest %s", m->path,
+			       packed->raw.text);
+	packed->diff_id = known->diff_id;
+	m->is_dropped = rc == 0;
+	return rc;
+}
+
+void member_take(struct members *t, struct member *m, const struct known_layer *known)
+{
+	if (*m->temporary)
+		workdir_remove(t->layout->work.fd, m->temporary);
+	m->temporary[0] = '\0';
+	if (!m->is_stored && !m->is_dropped)
+		m->packed = (struct packed){
+			.raw = known->blob, .raw_size = known->size, .diff_id = known->diff_id};
+	m->packed.is_packed = !is_compressed(m) && !digest_equal(&known->blob, &known->diff_id);
+	m->packed.blob = known->blob;
+	m->packed.blob_size = known->size;
+	m->is_stored = true;
+	m->known = known;
+}
+
+int member_check_stored(const struct member *m, struct error *e)
+{
+	return m->is_stored ? 0
+			    : error_set(e, STATUS_FAILED,
+					"%s: it was passed over as known, and the image needs it in "
+					"another form: try again without --known", m->path);
 }
 
 static int open_stored(const struct members *t, const struct member *m, struct error *e)
@@ -245,6 +328,8 @@ static int copy(int fd, bool is_packed, struct compressor *to, struct error *e)
 int member_repack(struct members *t, struct member *m, struct error *e)
 {
 	enum packing packing = m->packing;
+	if (m->known)
+		return 0;
 	if (packing == PACK_AUTO)
 		packing = m->packed.is_packed ? PACK_GZIP : PACK_KEEP;
 	if (m->packed.is_packed == (packing == PACK_GZIP))
@@ -265,17 +350,15 @@ int member_repack(struct members *t, struct member *m, struct error *e)
 }
 
 int member_check_layer(const struct member *m, size_t number, const char *name,
-		       const char *diff_id, struct error *e)
+		       const struct digest *diff_id, struct error *e)
 {
 	const struct digest *real = &m->packed.diff_id;
-	struct digest expected;
-	if (digest_is_set(real) && digest_parse(&expected, diff_id) == 0 &&
-	    digest_equal(&expected, real))
+	if (digest_is_set(real) && digest_equal(diff_id, real))
 		return 0;
 	return error_set(e, STATUS_DATA, "layer %zu, %.160s: its content %s%s, the config says %.80s",
 			 number, name,
 			 digest_is_set(real) ? "has the digest " : "can't be decompressed",
-			 real->text, diff_id ? diff_id : "nothing");
+			 real->text, digest_is_set(diff_id) ? diff_id->text : "nothing");
 }
 
 int member_read(struct members *t, const struct member *m, struct buffer *out, struct error *e)

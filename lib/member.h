@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "compress.h"
 #include "error.h"
+#include "known.h"
 #include "layout.h"
 #include "tarball.h"
 
@@ -23,7 +24,9 @@ struct member {
 	bool is_wanted; /* an image needs it */
 	enum packing packing; /* how the image needs it */
 	const struct descriptor *as; /* what the image calls it; NULL when not known (borrowed) */
-	bool is_stored; /* PACKED is valid */
+	bool is_stored;	 /* PACKED is valid */
+	bool is_dropped; /* its bytes were hashed and are gone: PACKED.raw, diff_id and the sizes are valid */
+	const struct known_layer *known; /* the blob in PACKED is elsewhere, not here (borrowed) */
 	struct packed packed;
 	char temporary[LAYOUT_TEMPORARY_SIZE]; /* "" once it is a blob */
 };
@@ -36,6 +39,7 @@ struct members {
 	bool is_silent; /* nothing is converted: no records about it */
 	int threads;	       /* to compress with */
 	struct layout *layout; /* borrowed */
+	const struct known *known; /* blobs that need not be stored; NULL for none (borrowed) */
 };
 
 /* THREADS as for gzip_new(). */
@@ -66,14 +70,28 @@ struct member *members_blob(struct members *t, const struct digest *d);
 int member_store(struct members *t, struct member *m, struct tarball *tarball, const void *first,
 		 size_t len, struct error *e);
 
+/* Whether the name of M, <64 hex digits> with or without a suffix, says that its blob is known: then it
+ * need not be stored. NULL when it is not. M->encoding must be known. */
+const struct known_layer *member_find_known(const struct members *t, const struct member *m);
+
+/* As member_store(), but hashes only, and compares the digest with that in the name. STATUS_DATA. */
+int member_drop(struct member *m, struct tarball *tarball, const void *first, size_t len,
+		const struct known_layer *known, struct error *e);
+
+/* M is the blob that KNOWN says, and nothing of it is stored. */
+void member_take(struct members *t, struct member *m, const struct known_layer *known);
+
+/* An error (STATUS_FAILED) when M was dropped and turned out to be needed. */
+int member_check_stored(const struct member *m, struct error *e);
+
 /* Makes the stored bytes what m->packing asks for: packs late what was kept, unpacks what was packed
  * before it was known that the image wants it as it is. */
 int member_repack(struct members *t, struct member *m, struct error *e);
 
-/* Compares the content of M, layer NUMBER of an image, with the diffId of the config, which may be
- * anything (NULL for none). NAME is for the message. STATUS_DATA. */
+/* Compares the content of M, layer NUMBER of an image, with the diffId of the config ("" for none).
+ * NAME is for the message. STATUS_DATA. */
 int member_check_layer(const struct member *m, size_t number, const char *name,
-		       const char *diff_id, struct error *e);
+		       const struct digest *diff_id, struct error *e);
 
 /* Appends the stored bytes, which must not be packed, to OUT. */
 int member_read(struct members *t, const struct member *m, struct buffer *out, struct error *e);

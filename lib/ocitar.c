@@ -316,67 +316,72 @@ int oci_images_select(struct oci_images *o, struct members *t, const char *selec
 	return rc;
 }
 
+
 static bool is_tar_type(const char *type)
 {
 	return strstr(type, ".tar") && !strstr(type, "+encrypted");
 }
 
-/* Compares the content of each layer with the diffId in the config. What neither is a tar nor says
- * so (attestations, encrypted layers) has nothing to compare. */
-static int check_layers(struct members *t, const struct manifest *m, const json_t *diff_ids,
-			struct error *e)
+/* What is done to a layer of the manifest M. */
+typedef int layer_visitor(struct members *t, const struct manifest *m, size_t i,
+			  const struct digest *diff_ids, struct error *e);
+
+/* Compares the content of a layer with the diffId in the config. What neither is a tar nor says so
+ * (attestations, encrypted layers) has nothing to compare. */
+static int check_layer(struct members *t, const struct manifest *m, size_t i,
+		       const struct digest *diff_ids, struct error *e)
 {
-	for (size_t i = 0; i < m->count; i++) {
-		const struct descriptor *d = &m->items[i];
-		const struct member *layer = members_blob(t, &d->digest);
-		if (d->has_urls || !layer)
-			continue;
-		bool is_tar = layer->encoding != ENCODING_OTHER &&
-			      digest_is_set(&layer->packed.diff_id);
-		if ((is_tar || is_tar_type(d->media_type)) &&
-		    member_check_layer(layer, i + 1, d->digest.text,
-				       json_string_value(json_array_get(diff_ids, i)), e))
-			return -1;
-	}
+	const struct descriptor *d = &m->items[i];
+	const struct member *layer = members_blob(t, &d->digest);
+	if (!diff_ids || d->has_urls || !layer)
+		return 0;
+	bool is_tar = layer->encoding != ENCODING_OTHER && digest_is_set(&layer->packed.diff_id);
+	if (!is_tar && !is_tar_type(d->media_type))
+		return 0;
+	return member_check_layer(layer, i + 1, d->digest.text, &diff_ids[i], e);
+}
+
+static int take_layer(struct members *t, const struct manifest *m, size_t i,
+		      const struct digest *diff_ids, struct error *e)
+{
+	const struct descriptor *d = &m->items[i];
+	struct member *layer = members_blob(t, &d->digest);
+	const struct known_layer *known = known_by_blob(t->known, &d->digest);
+	(void)e;
+	if (layer && known && !layer->known && known->size == d->size &&
+	    (!diff_ids || digest_equal(&diff_ids[i], &known->diff_id)))
+		member_take(t, layer, known);
 	return 0;
 }
 
-/* Reads the config of M into *CONFIG, if it is that of an image. The caller frees it in any case. */
-static int read_config(struct members *t, const struct manifest *m, json_t **config,
-		       struct error *e)
+static int list_layer(struct members *t, const struct manifest *m, size_t i,
+		      const struct digest *diff_ids, struct error *e)
 {
-	struct buffer text;
-	*config = NULL;
-	if (!manifest_is_image(m))
-		return 0;
-	const struct member *file = document_find(t, &m->config, e);
-	if (!file)
-		return -1;
-	buffer_init(&text, JSON_CONFIG_MAX);
-	if (!file->is_stored || file->packed.is_packed)
-		error_set(e, STATUS_DATA, "%.200s: no config", file->path);
-	else if (member_read(t, file, &text, e) == 0)
-		*config = json_parse(m->config.digest.text, text.data, text.len, e);
-	buffer_release(&text);
-	return *config ? 0 : -1;
+	const struct digest *diff_id = diff_ids && digest_is_set(&diff_ids[i]) ? &diff_ids[i] : NULL;
+	(void)t;
+	return m->items[i].has_urls ? 0 : event_layer(&m->items[i], diff_id, e);
 }
 
-static const json_t *diff_ids_of(const json_t *config)
-{
-	return json_list(json_object_get(config, "rootfs"), "diff_ids");
-}
-
-static int check_manifest(struct members *t, const struct descriptor *d, struct error *e)
+/* Visits the layers of the manifest D in their order. */
+static int visit_layers(struct members *t, const struct descriptor *d, layer_visitor *visit,
+			struct error *e)
 {
 	struct manifest m;
-	json_t *config = NULL;
-	int rc = document_read(t, d, &m, e);
-	if (rc == 0)
-		rc = read_config(t, &m, &config, e);
-	if (rc == 0 && diff_ids_of(config))
-		rc = check_layers(t, &m, diff_ids_of(config), e);
-	json_decref(config);
+	struct digest *diff_ids;
+	int rc = document_read_image(t, d, &m, &diff_ids, e);
+	for (size_t i = 0; i < m.count && rc == 0; i++)
+		rc = visit(t, &m, i, diff_ids, e);
+	free(diff_ids);
 	manifest_release(&m);
+	return rc;
+}
+
+int oci_images_take_known(struct oci_images *o, struct members *t, struct error *e)
+{
+	int rc = 0;
+	for (size_t i = 0; t->known && i < o->blob_count && rc == 0; i++)
+		if (o->blobs[i].kind == KIND_MANIFEST)
+			rc = visit_layers(t, &o->blobs[i], take_layer, e);
 	return rc;
 }
 
@@ -385,9 +390,9 @@ int oci_images_build(struct oci_images *o, struct members *t, struct publisher *
 	for (size_t i = 0; i < o->blob_count; i++) {
 		const struct descriptor *d = &o->blobs[i];
 		struct member *m = members_blob(t, &d->digest);
-		if (member_repack(t, m, e) || document_verify(m, d, e))
+		if (member_check_stored(m, e) || member_repack(t, m, e) || document_verify(m, d, e))
 			return -1;
-		if (d->kind == KIND_MANIFEST && check_manifest(t, d, e))
+		if (d->kind == KIND_MANIFEST && visit_layers(t, d, check_layer, e))
 			return -1;
 		if (publish_member(p, m, d, e))
 			return -1;
@@ -435,21 +440,6 @@ int oci_images_finish(const struct oci_images *o, struct layout *l, struct error
 	return rc;
 }
 
-static int list_manifest(struct members *t, const struct manifest *m, struct error *e)
-{
-	json_t *config;
-	struct digest diff_id;
-	int rc = read_config(t, m, &config, e);
-	for (size_t i = 0; i < m->count && rc == 0; i++) {
-		const char *text = json_string_value(json_array_get(diff_ids_of(config), i));
-		bool is_known = digest_parse(&diff_id, text) == 0;
-		if (!m->items[i].has_urls)
-			rc = event_layer(&m->items[i], is_known ? &diff_id : NULL, e);
-	}
-	json_decref(config);
-	return rc;
-}
-
 /* The layers below D, a manifest or an index. SEEN is a set of digests. */
 static int list_layers(const struct oci_images *o, struct members *t, const struct descriptor *d,
 		       json_t *seen, struct error *e)
@@ -457,10 +447,10 @@ static int list_layers(const struct oci_images *o, struct members *t, const stru
 	struct manifest m;
 	if (!is_listed(o, &d->digest) || !json_set_add(seen, d->digest.text))
 		return 0;
+	if (d->kind == KIND_MANIFEST)
+		return visit_layers(t, d, list_layer, e);
 	int rc = document_read(t, d, &m, e);
-	if (rc == 0 && !m.is_index)
-		rc = list_manifest(t, &m, e);
-	for (size_t i = 0; i < m.count && m.is_index && rc == 0; i++)
+	for (size_t i = 0; i < m.count && rc == 0; i++)
 		rc = list_layers(o, t, &m.items[i], seen, e);
 	manifest_release(&m);
 	return rc;

@@ -34,6 +34,10 @@ int oci_images_select(struct oci_images *o, struct members *t, const char *selec
 		      bool is_sparse_allowed, struct error *e);
 void oci_images_release(struct oci_images *o);
 
+/* Marks the layers whose blobs are known elsewhere: they need not be stored. STATUS_DATA for a config
+ * that can't be read. */
+int oci_images_take_known(struct oci_images *o, struct members *t, struct error *e);
+
 /* Writes a `source` record for each image, one a digest, and, if HAS_LAYERS, after it a `layer` record
  * for each of its layers, manifest by manifest, in their order. */
 int oci_images_list(const struct oci_images *o, struct members *t, bool has_layers,

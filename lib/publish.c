@@ -34,6 +34,8 @@ void publisher_free(struct publisher *p)
 int publish_member(struct publisher *p, struct member *m, const struct descriptor *d,
 		   struct error *e)
 {
+	if (m->known)
+		return 0;
 	bool has_diff = d->kind == KIND_LAYER && m->encoding != ENCODING_OTHER;
 	if (member_commit(p->members, m, e))
 		return -1;

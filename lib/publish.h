@@ -14,7 +14,8 @@ struct publisher;
 struct publisher *publisher_new(struct members *members);
 void publisher_free(struct publisher *p);
 
-/* The blob that M was stored as, under D's media type and kind. D->digest must be its digest. */
+/* The blob that M was stored as, under D's media type and kind. D->digest must be its digest. Does
+ * nothing with a blob that is elsewhere. */
 int publish_member(struct publisher *p, struct member *m, const struct descriptor *d,
 		   struct error *e);
 

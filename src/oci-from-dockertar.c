@@ -2,6 +2,7 @@
 /* oci-from-dockertar: a saved image on stdin to an OCI layout. */
 #include "gzip.h"
 #include "import.h"
+#include "known.h"
 #include "layout.h"
 #include "program.h"
 #include "space.h"
@@ -12,7 +13,7 @@
 
 static const char usage[] =
 	"usage: oci-from-dockertar [-v] [-f FILE] [-i NAME|DIGEST] [--threads N]\n"
-	"                          [--allow-sparse] DIR\n"
+	"                          [--known FILE] [--allow-sparse] DIR\n"
 	"Converts a saved image (docker save, podman save, an OCI archive ...) on stdin into the "
 	"OCI\n"
 	"layout DIR, and writes a record for each finished blob and image on stdout.\n"
@@ -21,18 +22,20 @@ static const char usage[] =
 	"  -i, --image NAME|DIGEST  only this image; without it all images in the tar\n"
 	"      --input-size BYTES   how much comes on stdin at most; checks that there is room for it\n"
 	"      --threads N          compress on N processors; all of them by default\n"
+	"      --known FILE         don't make the layers that FILE lists: DIFFID DIGEST SIZE a line\n"
 	"      --allow-sparse       keep an index some of whose manifests are not in the tar\n"
 	"  -v, --verbose            say more on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_SPARSE = 256, OPTION_THREADS, OPTION_INPUT_SIZE };
+enum { OPTION_SPARSE = 256, OPTION_THREADS, OPTION_KNOWN, OPTION_INPUT_SIZE };
 
 static const struct option options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"image", required_argument, NULL, 'i'},
 	{"input-size", required_argument, NULL, OPTION_INPUT_SIZE},
 	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"known", required_argument, NULL, OPTION_KNOWN},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
 	PROGRAM_OPTIONS,
 };
@@ -41,6 +44,8 @@ static const struct option options[] = {
 static int check_space(const struct import *import, int64_t input_size, struct error *e)
 {
 	struct stat st;
+	if (import->known)
+		return 0; /* how much of it is not told */
 	if (fstat(import->fd, &st) == 0 && S_ISREG(st.st_mode))
 		input_size = st.st_size;
 	return space_check(import->layout->blobs_fd, import->layout->path, input_size, e);
@@ -87,7 +92,8 @@ static int find_threads(struct import *import, const char *text, struct error *e
 int main(int argc, char **argv)
 {
 	struct import import = {0};
-	const char *file = NULL, *threads = NULL;
+	const char *file = NULL, *threads = NULL, *known_file = NULL;
+	struct known *known = NULL;
 	int64_t input_size = 0;
 	struct error e = {0};
 	int option;
@@ -108,6 +114,9 @@ int main(int argc, char **argv)
 			if (program_number("--input-size", optarg, 0, &input_size, &e))
 				return program_usage(&e);
 			break;
+		case OPTION_KNOWN:
+			known_file = optarg;
+			break;
 		case OPTION_SPARSE:
 			import.is_sparse_allowed = true;
 			break;
@@ -117,7 +126,12 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return program_misused("expected one operand: DIR");
-	if (find_threads(&import, threads, &e) == 0)
+	int rc = find_threads(&import, threads, &e);
+	if (rc == 0 && known_file)
+		rc = (known = known_read(known_file, &e)) ? 0 : -1;
+	import.known = known;
+	if (rc == 0)
 		(void)convert(&import, file, argv[optind], input_size, &e);
+	known_free(known);
 	return program_fail(&e, true);
 }

@@ -685,3 +685,164 @@ names() {
 	oci-from-dockertar -f "$DATA/docker20.tar" d
 	is_sound d
 }
+
+# --- Known layers ---
+
+# learn: known has a line for each layer of t.tar; whole is its layout.
+learn() {
+	oci-from-dockertar -f t.tar whole | jq -r 'select(.diffId) | [.diffId, .digest, .size] | join(" ")' >known
+	[ -s known ]
+}
+
+# lacks DIR RECORDS: DIR is as whole is, without the blobs of known, of which no record tells.
+lacks() {
+	cut -d' ' -f2 known | sort >absent
+	cmp whole/index.json "$1/index.json"
+	diff <(sort <(kept "$1") absent) <(kept whole)
+	diff <(kept "$1") <(announced "$2")
+	[ -z "$(find "$1" -name '.tmp-*')" ]
+}
+
+known_layers_are_left_out() {
+	local way
+	rm -rf whole
+	learn
+	# Half of the layers, in the second turn.
+	for way in all half; do
+		[ "$way" = all ] || sed -i 1~2d known
+		rm -rf d e
+		oci-from-dockertar --known known -f t.tar d >records
+		lacks d records
+		[[ $case == @(good|docker20*|manifest_first|zstd_layer) ]] && continue
+		cat t.tar | oci-from-dockertar --known known e >records
+		[[ $case == @(junk|oci_plain|sparse_one) ]] || lacks e records
+		cmp whole/index.json e/index.json
+	done
+}
+
+@test "layers that --known lists are named by the manifest and neither stored nor announced" {
+	each_tar known_layers_are_left_out "$DATA"/*.tar good manifest_first junk docker25_null zstd_layer kaniko \
+		oci_gzip oci_plain oci_two_images oci_foreign attestations sparse_one
+}
+
+@test "known layers behind links, and one that several images share, are left out" {
+	shared_or_linked() {
+		rm -rf whole d
+		learn
+		oci-from-dockertar --known known -f t.tar d >records
+		lacks d records
+	}
+	each_tar shared_or_linked "$DATA/docker26-two-images.tar" "$DATA/docker20-two-images.tar" hard_link_before \
+		hard_link_after symlink_after symlink_chain
+	# With -i the layers of the others are none of its business.
+	cp "$DATA/docker26-two-images.tar" t.tar
+	oci-from-dockertar -i other:v2 --known known -f t.tar one >records
+	cat t.tar | oci-from-dockertar -i other:v2 --known known two >records
+	cmp one/index.json two/index.json
+}
+
+@test "of a file no byte of a known layer is read, of a pipe all are compared" {
+	cp "$DATA/docker26.tar" t.tar
+	learn
+	layer=$(sed -n '1s/sha256:\([0-9a-f]*\) .*/\1/p' known)
+	at=$(grep -abo "blobs/sha256/$layer" t.tar | head -n 1 | cut -d: -f1)
+	printf 'damage' | dd of=t.tar bs=1 seek=$((at + 512 + 600)) conv=notrunc status=none
+	oci-from-dockertar --known known -f t.tar d >records
+	lacks d records
+	try sh -c 'cat t.tar | oci-from-dockertar --known known e'
+	[ "$status" -eq 65 ]
+	[[ $stderr == "oci-from-dockertar: stdin: blobs/sha256/$layer: its bytes have the digest sha256:"* ]]
+	has_one_line "$stderr"
+	[ ! -e e/index.json ]
+	sed -i 1d known
+	try oci-from-dockertar --known known -f t.tar f
+	[ "$status" -eq 65 ]
+}
+
+@test "a pipe that does not tell the diffId before the bytes gets its layers compressed" {
+	cp "$DATA/docker20.tar" t.tar
+	learn
+	cat t.tar | oci-from-dockertar --known known d >records
+	is_exact d records
+	cmp whole/index.json d/index.json
+}
+
+@test "what --known says of other layers, or of other content, changes nothing" {
+	cp "$DATA/docker26.tar" t.tar
+	learn
+	# Lines about plain blobs, of which a plain layer is none that would be made.
+	awk '{print $1, $1, $3}' known >plain
+	# Lines of other layers.
+	seq 1000 | sha256sum | awk '{print "sha256:" $1, "sha256:" $1, 5}' >other
+	: >nothing
+	for list in plain other nothing; do
+		for way in "oci-from-dockertar -f t.tar" "cat t.tar | oci-from-dockertar"; do
+			rm -rf d
+			sh -c "$way --known $list d" >records
+			diff -r whole d
+			is_exact d records
+		done
+	done
+	# Layers that are compressed already, of which other blobs are known.
+	cp "$DATA/crane-save.tar" t.tar
+	rm -rf whole
+	learn
+	digit() { tr '[0-9a-f]' '[1-9a-f0]'; }
+	paste -d' ' <(cut -d' ' -f1 known) <(cut -d' ' -f2 known | cut -d: -f2 | digit | sed 's/^/sha256:/') \
+		<(cut -d' ' -f3 known) >other
+	paste -d' ' <(cut -d' ' -f1 known | cut -d: -f2 | digit | sed 's/^/sha256:/') <(cut -d' ' -f2 known) \
+		<(cut -d' ' -f3 known) >wrong
+	oci-from-dockertar --known other -f t.tar e >records
+	diff -r whole e
+	# A diffId that is not that of the config is no reason not to read.
+	oci-from-dockertar --known wrong -f t.tar f >records
+	lacks f records
+	saved wrong_diff_id_gzip
+	printf 'sha256:%s sha256:%s 1\n' "$(tar xOf t.tar a.tar | zcat | sha256sum | cut -d' ' -f1)" \
+		"$(tar xOf t.tar a.tar | sha256sum | cut -d' ' -f1)" >known
+	try oci-from-dockertar --known known -f t.tar g
+	[ "$status" -eq 65 ]
+}
+
+@test "of several lines with one diffId the first counts" {
+	cp "$DATA/docker26.tar" t.tar
+	learn
+	hex=$(printf '1%.0s' {1..64})
+	sed "s/ sha256:[0-9a-f]*/ sha256:$hex/" known | cat - known >twice
+	oci-from-dockertar --known twice -f t.tar d >records
+	[ "$(manifest d | jq -r '[.layers[].digest] | unique[]')" = "sha256:$hex" ]
+	[ "$(manifest d | jq -r '[.layers[].mediaType] | unique[]')" = application/vnd.oci.image.layer.v1.tar+gzip ]
+}
+
+@test "a plain layer that an OCI archive needs as it is, known in compressed form, is not passed over in a file" {
+	saved oci_plain
+	learn
+	hex=$(printf '1%.0s' {1..64})
+	sed -i "s/ sha256:[0-9a-f]*/ sha256:$hex/" known
+	oci-from-dockertar --known known -f t.tar d >records
+	diff -r whole d
+	try sh -c 'cat t.tar | oci-from-dockertar --known known e'
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"try again without --known" ]]
+	has_one_line "$stderr"
+}
+
+@test "a file of known layers with a line that is none is refused" {
+	cp "$DATA/docker26.tar" t.tar
+	learn
+	one=$(head -n 1 known)
+	for line in x "" "$one " "$one x" "${one% *}" "${one% *} -1" "${one% *} 1234567890123456789" "${one/ /  }" \
+		"${one^^}" "${one/sha256/sha512}"; do
+		{ cat known && echo "$line"; } >bad
+		try oci-from-dockertar --known bad -f t.tar d
+		[ "$status" -eq 65 ]
+		[ "$stderr" = "oci-from-dockertar: bad: line 5 is not DIFFID DIGEST SIZE" ]
+		[ ! -e d ]
+	done
+	try oci-from-dockertar --known absent -f t.tar d
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "oci-from-dockertar: absent: No such file or directory" ]
+	try oci-from-dockertar --known . -f t.tar d
+	[ "$status" -eq 1 ]
+	has_one_line "$stderr"
+}
