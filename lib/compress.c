@@ -2,14 +2,16 @@
 /* What happens to the bytes given is settled by the packing and, for PACK_AUTO, by the first
  * ENCODING_SNIFF of them:
  *
- *   packed   gzip, which has all digests             diffId = raw
+ *   packed   gzip or zstandard, with all digests     diffId = raw
  *   kept     hash (raw) -> file                      blob = raw
  *            if it is gzip or zstd: inflate -> hash (diffId) */
 #include "compress.h"
 
+#include "deflate.h"
 #include "file.h"
 #include "gzip.h"
 #include "inflate.h"
+#include "zstandard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +20,14 @@ struct compressor {
 	int fd;
 	const char *name;
 	enum packing packing;
-	int threads;
+	struct compression how;
 	unsigned char first[ENCODING_SNIFF];
 	size_t first_len;
 	bool has_begun; /* the encoding is known */
 	enum encoding encoding;
 
-	struct gzip *gzip; /* NULL for what is kept */
+	struct gzip *gzip;	     /* one of these, or */
+	struct zstandard *zstandard; /* both NULL for what is kept */
 
 	struct hasher *raw_hasher;
 	int64_t raw_size;
@@ -66,7 +69,40 @@ enum encoding encoding_sniff(const void *data, size_t len)
 	return ENCODING_OTHER;
 }
 
-struct compressor *compressor_new(int fd, const char *name, enum packing packing, int threads)
+int compression_parse(struct compression *c, const char *name, const char *text, struct error *e)
+{
+	static const struct {
+		const char *name;
+		enum codec codec;
+		int level, level_max; /* 0: it has none */
+	} kinds[] = {
+		{"auto", CODEC_GZIP, DEFLATE_LEVEL_MIN, 0},
+		{"gzip", CODEC_GZIP, DEFLATE_LEVEL_MIN, DEFLATE_LEVEL_MAX},
+		{"zstd", CODEC_ZSTD, ZSTANDARD_LEVEL, ZSTANDARD_LEVEL_MAX},
+		{"none", CODEC_NONE, 0, 0},
+	};
+	size_t len = strcspn(text, ":");
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		int level = kinds[i].level;
+		if (strlen(kinds[i].name) != len || memcmp(kinds[i].name, text, len) != 0)
+			continue;
+		if (text[len]) {
+			const char *number = text + len + 1;
+			size_t digits = strspn(number, "0123456789");
+			level = digits && digits <= 2 && !number[digits] ? atoi(number) : 0;
+			if (level < 1 || level > kinds[i].level_max)
+				break;
+		}
+		c->codec = kinds[i].codec;
+		c->level = level;
+		return 0;
+	}
+	return error_set(e, STATUS_USAGE, "%s: '%.60s' is none of auto, none, gzip, gzip:1 to gzip:%d, "
+			 "zstd, zstd:1 to zstd:%d", name, text, DEFLATE_LEVEL_MAX, ZSTANDARD_LEVEL_MAX);
+}
+
+struct compressor *compressor_new(int fd, const char *name, enum packing packing,
+				  const struct compression *how)
 {
 	struct compressor *c = calloc(1, sizeof *c);
 	if (!c)
@@ -74,7 +110,7 @@ struct compressor *compressor_new(int fd, const char *name, enum packing packing
 	c->fd = fd;
 	c->name = name;
 	c->packing = packing;
-	c->threads = threads;
+	c->how = *how;
 	return c;
 }
 
@@ -83,6 +119,7 @@ void compressor_free(struct compressor *c)
 	if (!c)
 		return;
 	gzip_free(c->gzip);
+	zstandard_free(c->zstandard);
 	hasher_free(c->raw_hasher);
 	hasher_free(c->diff_hasher);
 	inflater_free(c->inflater);
@@ -117,15 +154,21 @@ static int keep(struct compressor *c, const void *data, size_t len, struct error
 
 static int pass_on(struct compressor *c, const void *data, size_t len, struct error *e)
 {
-	return c->gzip ? gzip_write(c->gzip, data, len, e) : keep(c, data, len, e);
+	return c->gzip	      ? gzip_write(c->gzip, data, len, e)
+	       : c->zstandard ? zstandard_write(c->zstandard, data, len, e)
+			      : keep(c, data, len, e);
 }
 
 static int begin(struct compressor *c, struct error *e)
 {
 	c->has_begun = true;
 	c->encoding = encoding_sniff(c->first, c->first_len);
-	if (c->packing == PACK_GZIP || (c->packing == PACK_AUTO && c->encoding == ENCODING_TAR)) {
-		c->gzip = gzip_new(c->fd, c->name, c->threads);
+	bool is_packed = c->packing == PACK_COMPRESS ||
+			 (c->packing == PACK_AUTO && c->encoding == ENCODING_TAR);
+	if (is_packed && c->how.codec == CODEC_GZIP) {
+		c->gzip = gzip_new(c->fd, c->name, c->how.level, c->how.threads);
+	} else if (is_packed && c->how.codec == CODEC_ZSTD) {
+		c->zstandard = zstandard_new(c->fd, c->name, c->how.level, c->how.threads);
 	} else {
 		c->raw_hasher = hasher_new();
 		if (c->encoding == ENCODING_GZIP || c->encoding == ENCODING_ZSTD) {
@@ -161,6 +204,25 @@ static int finish_gzip(struct compressor *c, struct packed *packed, struct error
 		return -1;
 	*packed = (struct packed){
 		.is_packed = true,
+		.form = ENCODING_GZIP,
+		.raw = result.raw,
+		.raw_size = result.raw_size,
+		.blob = result.blob,
+		.blob_size = result.blob_size,
+		.diff_id = result.raw,
+		.diff_size = result.raw_size,
+	};
+	return 0;
+}
+
+static int finish_zstandard(struct compressor *c, struct packed *packed, struct error *e)
+{
+	struct zstandard_result result;
+	if (zstandard_finish(c->zstandard, &result, e))
+		return -1;
+	*packed = (struct packed){
+		.is_packed = true,
+		.form = ENCODING_ZSTD,
 		.raw = result.raw,
 		.raw_size = result.raw_size,
 		.blob = result.blob,
@@ -176,7 +238,8 @@ static void finish_kept(struct compressor *c, struct packed *packed)
 	struct error ignored = {0};
 	if (c->inflater && inflater_finish(c->inflater, &ignored))
 		lose_diff(c);
-	*packed = (struct packed){.raw_size = c->raw_size, .blob_size = c->raw_size};
+	*packed = (struct packed){
+		.form = c->encoding, .raw_size = c->raw_size, .blob_size = c->raw_size};
 	hasher_final(c->raw_hasher, &packed->raw);
 	packed->blob = packed->diff_id = packed->raw;
 	packed->diff_size = c->raw_size;
@@ -192,10 +255,13 @@ int compressor_finish(struct compressor *c, struct packed *packed, struct error 
 {
 	if (!c->has_begun && begin(c, e))
 		return -1;
-	if (!c->gzip)
+	int rc = 0;
+	if (c->gzip)
+		rc = finish_gzip(c, packed, e);
+	else if (c->zstandard)
+		rc = finish_zstandard(c, packed, e);
+	else
 		finish_kept(c, packed);
-	else if (finish_gzip(c, packed, e))
-		return -1;
 	packed->encoding = c->encoding;
-	return 0;
+	return rc;
 }

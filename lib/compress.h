@@ -18,15 +18,29 @@ enum encoding { ENCODING_OTHER, ENCODING_TAR, ENCODING_GZIP, ENCODING_ZSTD };
 enum encoding encoding_sniff(const void *data, size_t len);
 
 enum packing {
-	PACK_AUTO, /* a plain tar becomes gzip, all else stays */
-	PACK_KEEP, /* byte for byte */
-	PACK_GZIP, /* becomes gzip, whatever it is */
+	PACK_AUTO,     /* a plain tar is compressed, all else stays */
+	PACK_KEEP,     /* byte for byte */
+	PACK_COMPRESS, /* is compressed, whatever it is */
 };
+
+enum codec { CODEC_GZIP, CODEC_ZSTD, CODEC_NONE };
+
+/* How what is to be compressed is compressed; not at all with CODEC_NONE. */
+struct compression {
+	enum codec codec;
+	int level;   /* as for gzip_new(), zstandard_new() */
+	int threads; /* as for both */
+};
+
+/* Sets codec and level to what TEXT says: auto, none, gzip[:LEVEL] or zstd[:LEVEL]. NAME (an option or
+ * a variable) is for the message. STATUS_USAGE. */
+int compression_parse(struct compression *c, const char *name, const char *text, struct error *e);
 
 /* What went in and what came out. */
 struct packed {
 	enum encoding encoding;	  /* of the bytes given */
-	bool is_packed;		  /* they were compressed; BLOB is gzip then */
+	bool is_packed;		  /* they were compressed */
+	enum encoding form;	  /* of the bytes written */
 	struct digest raw;	  /* of the bytes given */
 	int64_t raw_size;
 	struct digest blob;	  /* of the bytes written */
@@ -37,9 +51,9 @@ struct packed {
 
 struct compressor;
 
-/* Writes to FD, which is borrowed. NAME (borrowed) is for messages about writing. THREADS as for
- * gzip_new(). */
-struct compressor *compressor_new(int fd, const char *name, enum packing packing, int threads);
+/* Writes to FD, which is borrowed. NAME (borrowed) is for messages about writing. HOW is copied. */
+struct compressor *compressor_new(int fd, const char *name, enum packing packing,
+				  const struct compression *how);
 void compressor_free(struct compressor *c);
 
 /* Returns 0, or -1 with STATUS_FAILED when FD takes no more. */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum {
 	STORED_MAX = 65535, /* bytes of a stored block of the format */
@@ -19,17 +20,25 @@ static void *must(void *pointer)
 	return pointer;
 }
 
+/* ISA-L has the fastest level only: its level 3 gives other bytes on other processors. */
+enum { FASTEST = DEFLATE_LEVEL_MIN };
+
 #ifdef HAVE_ISAL
 
 #include <isa-l.h>
 #include <sys/mman.h>
 
-enum { LEVEL = 1 }; /* level 3 gives other bytes on other processors */
-
 struct deflater {
-	struct isal_zstream stream;
+	struct isal_zstream stream; /* first: its address is that of the whole */
 	unsigned char level_buffer[ISAL_DEF_LVL1_DEFAULT];
+	int level;
+	z_stream zlib; /* of the other levels */
 };
+
+static bool is_for_zlib(int level)
+{
+	return level != FASTEST;
+}
 
 #define FIRST_ADDRESS UINT64_C(0x200000000000)
 #define ADDRESS_STEP (UINT64_C(1) << 20) /* more than a deflater takes */
@@ -52,7 +61,7 @@ static void *map(uint64_t address)
 }
 
 /* Where the system gives no such address, another one has to do. */
-struct deflater *deflater_new(void)
+static struct deflater *reserve(void)
 {
 	unsigned wanted = bucket(FIRST_ADDRESS);
 	for (uint64_t i = 0; i < ADDRESSES; i++) {
@@ -67,17 +76,17 @@ struct deflater *deflater_new(void)
 	return must(map(0));
 }
 
-void deflater_free(struct deflater *d)
+static void give_back(struct deflater *d)
 {
-	if (d)
-		munmap(d, sizeof *d);
+	munmap(d, sizeof *d);
 }
 
-static size_t squeeze(struct deflater *d, const unsigned char *data, size_t len, unsigned char *out)
+static size_t squeeze_fast(struct deflater *d, const unsigned char *data, size_t len,
+			   unsigned char *out)
 {
 	struct isal_zstream *s = &d->stream;
 	isal_deflate_stateless_init(s);
-	s->level = LEVEL;
+	s->level = 1;
 	s->level_buf = d->level_buffer;
 	s->level_buf_size = sizeof d->level_buffer;
 	s->flush = FULL_FLUSH;
@@ -98,40 +107,32 @@ uint32_t deflate_crc(uint32_t crc, const void *data, size_t len)
 
 #else
 
-#include <zlib.h>
-
-enum { LEVEL = 1 };
-
 struct deflater {
-	z_stream stream;
+	int level;
+	z_stream zlib;
 };
 
-struct deflater *deflater_new(void)
+static bool is_for_zlib(int level)
 {
-	struct deflater *d = must(calloc(1, sizeof *d));
-	if (deflateInit2(&d->stream, LEVEL, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		abort();
-	return d;
+	(void)level;
+	return true;
 }
 
-void deflater_free(struct deflater *d)
+static struct deflater *reserve(void)
 {
-	if (!d)
-		return;
-	deflateEnd(&d->stream);
+	return must(calloc(1, sizeof(struct deflater)));
+}
+
+static void give_back(struct deflater *d)
+{
 	free(d);
 }
 
-static size_t squeeze(struct deflater *d, const unsigned char *data, size_t len, unsigned char *out)
+static size_t squeeze_fast(struct deflater *d, const unsigned char *data, size_t len,
+			   unsigned char *out)
 {
-	z_stream *s = &d->stream;
-	s->next_in = (Bytef *)(uintptr_t)data;
-	s->avail_in = (uInt)len;
-	s->next_out = out;
-	s->avail_out = DEFLATE_BOUND;
-	if (deflateReset(s) != Z_OK || deflate(s, Z_FULL_FLUSH) != Z_OK || s->avail_in)
-		abort();
-	return s->total_out;
+	(void)d, (void)data, (void)len, (void)out;
+	abort();
 }
 
 uint32_t deflate_crc(uint32_t crc, const void *data, size_t len)
@@ -140,6 +141,39 @@ uint32_t deflate_crc(uint32_t crc, const void *data, size_t len)
 }
 
 #endif
+
+struct deflater *deflater_new(int level)
+{
+	struct deflater *d = reserve();
+	d->level = level;
+	if (is_for_zlib(level) && deflateInit2(&d->zlib, level, Z_DEFLATED, -MAX_WBITS, 8,
+					       Z_DEFAULT_STRATEGY) != Z_OK)
+		abort();
+	return d;
+}
+
+void deflater_free(struct deflater *d)
+{
+	if (!d)
+		return;
+	if (is_for_zlib(d->level))
+		deflateEnd(&d->zlib);
+	give_back(d);
+}
+
+static size_t squeeze(struct deflater *d, const unsigned char *data, size_t len, unsigned char *out)
+{
+	z_stream *s = &d->zlib;
+	if (!is_for_zlib(d->level))
+		return squeeze_fast(d, data, len, out);
+	s->next_in = (Bytef *)(uintptr_t)data;
+	s->avail_in = (uInt)len;
+	s->next_out = out;
+	s->avail_out = DEFLATE_BOUND;
+	if (deflateReset(s) != Z_OK || deflate(s, Z_FULL_FLUSH) != Z_OK || s->avail_in)
+		abort();
+	return s->total_out;
+}
 
 /* Deflates a few pieces to see what the whole would gain. */
 static bool is_worthwhile(struct deflater *d, const unsigned char *data, size_t len,

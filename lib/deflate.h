@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* deflate: one block of bytes to a run of independent deflate blocks that ends on a byte border
  * (full flush). Concatenated runs and DEFLATE_END make one deflate stream, so blocks can be made in
- * any order. ISA-L where it exists (ten times the speed of zlib), else zlib. A block that would hardly
+ * any order. The fastest level is that of ISA-L where it exists (ten times the speed of zlib), the others
+ * are zlib's. A block that would hardly
  * get smaller is stored: weights that are quantised, media and archives cost no more than a copy. */
 #ifndef DEFLATE_H
 #define DEFLATE_H
@@ -18,9 +19,12 @@
 #define DEFLATE_END "\x03\x00"
 #define DEFLATE_END_LEN 2
 
+#define DEFLATE_LEVEL_MIN 1
+#define DEFLATE_LEVEL_MAX 9
+
 /* One per thread. deflater_new() ends the program when there is no memory. */
 struct deflater;
-struct deflater *deflater_new(void);
+struct deflater *deflater_new(int level);
 void deflater_free(struct deflater *d);
 
 /* Deflates LEN bytes (at most DEFLATE_BLOCK) into OUT (DEFLATE_BOUND bytes); returns how many came

@@ -105,7 +105,7 @@ static int read_layer(struct docker_layer *layer, struct members *t, const json_
 	enum encoding encoding = layer->member->encoding;
 	layer->member->is_wanted = true;
 	layer->member->packing =
-		encoding == ENCODING_GZIP || encoding == ENCODING_ZSTD ? PACK_KEEP : PACK_GZIP;
+		encoding == ENCODING_GZIP || encoding == ENCODING_ZSTD ? PACK_KEEP : PACK_COMPRESS;
 	return 0;
 }
 
@@ -249,7 +249,7 @@ bool docker_images_have_plain_layers(const struct docker_images *d)
 	for (size_t i = 0; i < d->count; i++)
 		for (size_t k = 0; k < d->list[i].layer_count; k++)
 			if (d->list[i].layers[k].member &&
-			    d->list[i].layers[k].member->packing == PACK_GZIP)
+			    d->list[i].layers[k].member->packing == PACK_COMPRESS)
 				return true;
 	return false;
 }
@@ -259,10 +259,11 @@ static const struct known_layer *find_known(const struct docker_layer *layer,
 					    const struct members *t)
 {
 	const struct member *m = layer->member;
-	if (m->packing == PACK_GZIP)
+	if (m->packing == PACK_COMPRESS)
 		return m->is_dropped && !digest_equal(&m->packed.raw, &layer->diff_id)
 			       ? NULL
-			       : known_by_diff_id(t->known, &layer->diff_id, true);
+			       : known_by_diff_id(t->known, &layer->diff_id,
+						  t->compression.codec != CODEC_NONE);
 	const struct known_layer *known = member_find_known(t, m);
 	return known && digest_equal(&known->diff_id, &layer->diff_id) ? known : NULL;
 }

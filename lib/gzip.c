@@ -47,6 +47,7 @@ struct block {
 struct gzip {
 	int fd;
 	const char *name;
+	int level;
 	struct deflater *deflater; /* the caller's */
 	int helper_count, helpers_wanted;
 	pthread_t helpers[GZIP_THREADS_MAX];
@@ -168,7 +169,7 @@ static void work(struct gzip *g, struct deflater *d)
 static void *run(void *argument)
 {
 	struct gzip *g = argument;
-	struct deflater *d = deflater_new();
+	struct deflater *d = deflater_new(g->level);
 	pthread_mutex_lock(&g->lock);
 	while (!g->is_ended)
 		work(g, d);
@@ -180,16 +181,17 @@ static void *run(void *argument)
 /* --- The caller's side --------------------------------------------------------------------------
  */
 
-struct gzip *gzip_new(int fd, const char *name, int threads)
+struct gzip *gzip_new(int fd, const char *name, int level, int threads)
 {
 	struct gzip *g = must(calloc(1, sizeof *g));
 	g->fd = fd;
 	g->name = name;
+	g->level = level;
 	g->helpers_wanted = threads - 1;
 	g->place_count = threads == 1 ? 1 : (size_t)threads + SPARE_PLACES;
 	g->raw_hasher = hasher_new();
 	g->blob_hasher = hasher_new();
-	g->deflater = deflater_new();
+	g->deflater = deflater_new(level);
 	if (pthread_mutex_init(&g->lock, NULL) || pthread_cond_init(&g->changed, NULL))
 		abort();
 	return g;

@@ -19,9 +19,9 @@ struct gzip_result {
 
 struct gzip;
 
-/* Writes to FD, which is borrowed. NAME (borrowed) is for messages about writing. THREADS, the
- * caller's included: 1 to GZIP_THREADS_MAX. Ends the program when there is no memory. */
-struct gzip *gzip_new(int fd, const char *name, int threads);
+/* Writes to FD, which is borrowed. NAME (borrowed) is for messages about writing. LEVEL: 1 to 9.
+ * THREADS, the caller's included: 1 to GZIP_THREADS_MAX. Ends the program when there is no memory. */
+struct gzip *gzip_new(int fd, const char *name, int level, int threads);
 
 /* Also before gzip_finish(): what was given is given up. */
 void gzip_free(struct gzip *g);

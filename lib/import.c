@@ -233,7 +233,7 @@ static void release(struct run *r)
 int import_list(const struct import *i, struct error *e)
 {
 	struct run r = {.import = i};
-	members_init(&r.members, i->layout, 1);
+	members_init(&r.members, i->layout, &i->compression);
 	r.members.is_silent = true;
 	struct tarball *tarball = tarball_new(i->fd, e);
 	int rc = tarball ? scan(&r, tarball, true, e) : -1;
@@ -251,7 +251,7 @@ int import_run(const struct import *i, struct error *e)
 {
 	struct run r = {.import = i};
 	bool is_look = false;
-	members_init(&r.members, i->layout, i->threads);
+	members_init(&r.members, i->layout, &i->compression);
 	r.members.known = i->known;
 	r.publisher = publisher_new(&r.members);
 	int rc = event_phase(PHASE_CONVERTING, e);

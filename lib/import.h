@@ -11,6 +11,7 @@
 #ifndef IMPORT_H
 #define IMPORT_H
 
+#include "compress.h"
 #include "error.h"
 #include "known.h"
 #include "layout.h"
@@ -21,7 +22,7 @@ struct import {
 	int fd;			/* the tar; borrowed */
 	struct layout *layout;	/* made by layout_create(); borrowed */
 	const char *selector;	/* NAME or DIGEST, NULL for all images */
-	int threads;		/* as for gzip_new() */
+	struct compression compression;
 	const struct known *known; /* blobs that the layout may lack; NULL for none; borrowed */
 	bool is_sparse_allowed; /* keep an index some of whose manifests are absent */
 	bool has_layers;	/* import_list(): also a record for each layer */

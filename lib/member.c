@@ -21,9 +21,9 @@ enum {
 	TELL_MS = 250,
 };
 
-void members_init(struct members *t, struct layout *layout, int threads)
+void members_init(struct members *t, struct layout *layout, const struct compression *compression)
 {
-	*t = (struct members){.layout = layout, .threads = threads};
+	*t = (struct members){.layout = layout, .compression = *compression};
 }
 
 void members_release(struct members *t)
@@ -33,7 +33,7 @@ void members_release(struct members *t)
 		free(t->list[i].target);
 	}
 	free(t->list);
-	members_init(t, NULL, 1);
+	*t = (struct members){0};
 }
 
 static int reserve(struct members *t, struct error *e)
@@ -155,7 +155,7 @@ static int store_begin(struct store *s, struct members *t, enum packing packing,
 	s->fd = layout_temporary(t->layout, s->name, e);
 	if (s->fd < 0)
 		return -1;
-	s->compressor = compressor_new(s->fd, t->layout->path, packing, t->threads);
+	s->compressor = compressor_new(s->fd, t->layout->path, packing, &t->compression);
 	return 0;
 }
 
@@ -234,7 +234,7 @@ const struct known_layer *member_find_known(const struct members *t, const struc
 	if (!t->known || parse_name(m->path, &named))
 		return NULL;
 	if (m->encoding == ENCODING_TAR)
-		return known_by_diff_id(t->known, &named, true);
+		return known_by_diff_id(t->known, &named, t->compression.codec != CODEC_NONE);
 	return is_compressed(m) ? known_by_blob(t->known, &named) : NULL;
 }
 
@@ -276,6 +276,9 @@ void member_take(struct members *t, struct member *m, const struct known_layer *
 		m->packed = (struct packed){
 			.raw = known->blob, .raw_size = known->size, .diff_id = known->diff_id};
 	m->packed.is_packed = !is_compressed(m) && !digest_equal(&known->blob, &known->diff_id);
+	m->packed.form = !m->packed.is_packed			  ? m->encoding
+			 : t->compression.codec == CODEC_ZSTD ? ENCODING_ZSTD
+							      : ENCODING_GZIP;
 	m->packed.blob = known->blob;
 	m->packed.blob_size = known->size;
 	m->is_stored = true;
@@ -302,10 +305,11 @@ static int compress_sink(void *context, const void *data, size_t len, struct err
 	return compressor_write(context, data, len, e);
 }
 
-/* Copies FD to the compressor, inflated when IS_PACKED. */
-static int copy(int fd, bool is_packed, struct compressor *to, struct error *e)
+/* Copies FD to the compressor, inflated when M is packed. */
+static int copy(int fd, const struct member *m, struct compressor *to, struct error *e)
 {
-	struct inflater *inflater = is_packed ? inflater_new(false, compress_sink, to) : NULL;
+	bool is_packed = m->packed.is_packed, is_zstd = m->packed.form == ENCODING_ZSTD;
+	struct inflater *inflater = is_packed ? inflater_new(is_zstd, compress_sink, to) : NULL;
 	char block[COPY_BLOCK];
 	ssize_t n;
 	int rc = 0;
@@ -331,8 +335,9 @@ int member_repack(struct members *t, struct member *m, struct error *e)
 	if (m->known)
 		return 0;
 	if (packing == PACK_AUTO)
-		packing = m->packed.is_packed ? PACK_GZIP : PACK_KEEP;
-	if (m->packed.is_packed == (packing == PACK_GZIP))
+		packing = m->packed.is_packed ? PACK_COMPRESS : PACK_KEEP;
+	bool is_to_be_packed = packing == PACK_COMPRESS && t->compression.codec != CODEC_NONE;
+	if (m->packed.is_packed == is_to_be_packed)
 		return 0;
 	struct store s;
 	struct digest raw = m->packed.raw;
@@ -341,7 +346,7 @@ int member_repack(struct members *t, struct member *m, struct error *e)
 		return -1;
 	int rc = store_begin(&s, t, packing, e);
 	if (rc == 0)
-		rc = copy(fd, m->packed.is_packed, s.compressor, e);
+		rc = copy(fd, m, s.compressor, e);
 	close(fd);
 	rc = store_end(&s, t, m, rc, e);
 	if (rc == 0 && !digest_equal(&raw, &m->packed.raw))

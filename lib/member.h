@@ -37,13 +37,13 @@ struct members {
 	size_t text_bytes; /* of all paths and targets */
 	bool is_sorted;
 	bool is_silent; /* nothing is converted: no records about it */
-	int threads;	       /* to compress with */
+	struct compression compression; /* how layers are compressed */
 	struct layout *layout; /* borrowed */
 	const struct known *known; /* blobs that need not be stored; NULL for none (borrowed) */
 };
 
-/* THREADS as for gzip_new(). */
-void members_init(struct members *t, struct layout *layout, int threads);
+/* COMPRESSION is copied. */
+void members_init(struct members *t, struct layout *layout, const struct compression *compression);
 void members_release(struct members *t);
 
 /* Adds what was read; the returned member is valid until the next members_add(). NULL: STATUS_DATA

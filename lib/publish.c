@@ -57,10 +57,9 @@ int publish_text(struct publisher *p, const char *text, size_t len, struct descr
 
 void publish_describe_layer(const struct member *m, struct descriptor *d)
 {
-	const char *type = m->packed.is_packed || m->encoding == ENCODING_GZIP
-				   ? MEDIA_TYPE_LAYER_GZIP
-			   : m->encoding == ENCODING_ZSTD ? MEDIA_TYPE_LAYER_ZSTD
-							  : MEDIA_TYPE_LAYER;
+	const char *type = m->packed.form == ENCODING_GZIP   ? MEDIA_TYPE_LAYER_GZIP
+			   : m->packed.form == ENCODING_ZSTD ? MEDIA_TYPE_LAYER_ZSTD
+							     : MEDIA_TYPE_LAYER;
 	*d = (struct descriptor){
 		.digest = m->packed.blob,
 		.size = m->packed.blob_size,

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: oci-from-dockertar [-v] [-f FILE] [-i NAME|DIGEST] [--threads N]\n"
-	"                          [--known FILE] [--allow-sparse] DIR\n"
+	"usage: oci-from-dockertar [-v] [-f FILE] [-i NAME|DIGEST] [--compress HOW]\n"
+	"                          [--threads N] [--known FILE] [--allow-sparse] DIR\n"
 	"Converts a saved image (docker save, podman save, an OCI archive ...) on stdin into the "
 	"OCI\n"
 	"layout DIR, and writes a record for each finished blob and image on stdout.\n"
@@ -21,6 +21,7 @@ static const char usage[] =
 	"  -f, --file FILE          read FILE; what can seek is looked at before it is converted\n"
 	"  -i, --image NAME|DIGEST  only this image; without it all images in the tar\n"
 	"      --input-size BYTES   how much comes on stdin at most; checks that there is room for it\n"
+	"      --compress HOW       auto, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL\n"
 	"      --threads N          compress on N processors; all of them by default\n"
 	"      --known FILE         don't make the layers that FILE lists: DIFFID DIGEST SIZE a line\n"
 	"      --allow-sparse       keep an index some of whose manifests are not in the tar\n"
@@ -28,12 +29,13 @@ static const char usage[] =
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_SPARSE = 256, OPTION_THREADS, OPTION_KNOWN, OPTION_INPUT_SIZE };
+enum { OPTION_SPARSE = 256, OPTION_THREADS, OPTION_KNOWN, OPTION_COMPRESS, OPTION_INPUT_SIZE };
 
 static const struct option options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"image", required_argument, NULL, 'i'},
 	{"input-size", required_argument, NULL, OPTION_INPUT_SIZE},
+	{"compress", required_argument, NULL, OPTION_COMPRESS},
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	{"known", required_argument, NULL, OPTION_KNOWN},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
@@ -85,14 +87,24 @@ static int find_threads(struct import *import, const char *text, struct error *e
 	if (text ? program_number("--threads", text, 1, &count, e)
 		 : program_env_number("COG_PUSH_THREADS", 1, &count, e))
 		return -1;
-	import->threads = count > GZIP_THREADS_MAX ? GZIP_THREADS_MAX : count > 1 ? (int)count : 1;
+	import->compression.threads = count > GZIP_THREADS_MAX ? GZIP_THREADS_MAX : count > 1 ? (int)count : 1;
 	return 0;
+}
+
+/* TEXT (of the option, may be NULL), else COG_PUSH_COMPRESS, else auto. */
+static int find_compression(struct import *import, const char *text, struct error *e)
+{
+	const char *variable = program_env("COG_PUSH_COMPRESS");
+	if (text)
+		return compression_parse(&import->compression, "--compress", text, e);
+	return compression_parse(&import->compression, "COG_PUSH_COMPRESS",
+				 variable ? variable : "auto", e);
 }
 
 int main(int argc, char **argv)
 {
 	struct import import = {0};
-	const char *file = NULL, *threads = NULL, *known_file = NULL;
+	const char *file = NULL, *threads = NULL, *known_file = NULL, *compress = NULL;
 	struct known *known = NULL;
 	int64_t input_size = 0;
 	struct error e = {0};
@@ -106,6 +118,9 @@ int main(int argc, char **argv)
 			break;
 		case 'i':
 			import.selector = optarg;
+			break;
+		case OPTION_COMPRESS:
+			compress = optarg;
 			break;
 		case OPTION_THREADS:
 			threads = optarg;
@@ -127,6 +142,8 @@ int main(int argc, char **argv)
 	if (argc - optind != 1)
 		return program_misused("expected one operand: DIR");
 	int rc = find_threads(&import, threads, &e);
+	if (rc == 0)
+		rc = find_compression(&import, compress, &e);
 	if (rc == 0 && known_file)
 		rc = (known = known_read(known_file, &e)) ? 0 : -1;
 	import.known = known;

@@ -342,6 +342,110 @@ gives_right_layers() {
 	[[ $stderr == *COG_PUSH_THREADS* ]]
 }
 
+# has_layers_like DIR SUFFIX CMD...: the layers have the media type with SUFFIX, and CMD gives what the config says.
+has_layers_like() {
+	local dir=$1 suffix=$2 digest parts=()
+	shift 2
+	is_sound "$dir"
+	[ "$(manifest "$dir" | jq -r '[.layers[].mediaType] | unique[]')" = "application/vnd.oci.image.layer.v1.tar$suffix" ]
+	mapfile -t parts < <(manifest "$dir" | jq -r '.config.digest, .layers[].digest')
+	blob "$dir" "${parts[0]}" | jq -r '.rootfs.diff_ids[]' >expected
+	for digest in "${parts[@]:1}"; do
+		blob "$dir" "$digest" | "$@" | sha256sum | sed 's/^\([0-9a-f]*\).*/sha256:\1/'
+	done | diff expected -
+}
+
+@test "--compress says how plain layers are compressed, from a file as from a pipe" {
+	saved large_layer
+	declare -A digests=()
+	for how in gzip gzip:2 gzip:6 gzip:9 zstd zstd:1 zstd:5 none; do
+		rm -rf file stream
+		both --compress "$how"
+		case $how in
+		gzip*) has_layers_like file +gzip zcat ;;
+		zstd*) has_layers_like file +zstd zstd -qdc ;;
+		none) has_layers_like file '' cat ;;
+		esac
+		digests[$how]=$(manifest file | jq -r '.layers[0].digest')
+	done
+	# Each setting gives something else, and the default is gzip:1.
+	[ "$(printf '%s\n' "${digests[@]}" | sort -u | wc -l)" -eq 8 ]
+	for how in auto gzip:1 gzip:01; do
+		rm -rf file stream
+		both --compress "$how"
+		[ "$(manifest file | jq -r '.layers[0].digest')" = "${digests[gzip]}" ]
+	done
+	rm -rf file stream
+	both
+	[ "$(manifest file | jq -r '.layers[0].digest')" = "${digests[gzip]}" ]
+	COG_PUSH_COMPRESS=none oci-from-dockertar -f t.tar d >records
+	[ "$(manifest d | jq -r '.layers[0].digest')" = "${digests[none]}" ]
+	COG_PUSH_COMPRESS=none oci-from-dockertar --compress zstd -f t.tar e >records
+	[ "$(manifest e | jq -r '.layers[0].digest')" = "${digests[zstd]}" ]
+	COG_PUSH_COMPRESS='' oci-from-dockertar -f t.tar f >records
+	[ "$(manifest f | jq -r '.layers[0].digest')" = "${digests[gzip]}" ]
+}
+
+@test "the number of threads changes no byte with any setting" {
+	saved large_layer
+	for how in gzip:2 gzip:6 zstd zstd:1 zstd:10; do
+		for n in 1 4 16; do
+			rm -rf d
+			oci-from-dockertar --compress "$how" --threads "$n" -f t.tar d >records
+			manifest d | jq -r '.layers[].digest' >"digest.$n"
+		done
+		cmp digest.1 digest.4
+		cmp digest.1 digest.16
+	done
+}
+
+@test "layers that are compressed already stay as they are with any setting, OCI archives too" {
+	stays() {
+		rm -rf whole
+		oci-from-dockertar -f t.tar whole >records
+		for how in gzip:6 zstd none; do
+			rm -rf d e
+			oci-from-dockertar --compress "$how" -f t.tar d >records
+			diff -r whole d
+			cat t.tar | oci-from-dockertar --compress "$how" e >records
+			cmp whole/index.json e/index.json
+			[ "$(tar tf t.tar | grep -c index.json)" -eq 0 ] || is_hashed e
+		done
+	}
+	each_tar stays "$DATA"/{crane-save,docker26-containerd,skopeo-oci-archive,skopeo-zstd-oci-archive}.tar kaniko \
+		oci_plain oci_gzip
+}
+
+@test "with none and zstd, layers that are known are those of the setting" {
+	cp "$DATA/docker26.tar" t.tar
+	for how in zstd none; do
+		rm -rf whole d e
+		oci-from-dockertar --compress "$how" -f t.tar whole |
+			jq -r 'select(.diffId) | [.diffId, .digest, .size] | join(" ")' >known
+		oci-from-dockertar --compress "$how" --known known -f t.tar d >records
+		lacks d records
+		cat t.tar | oci-from-dockertar --compress "$how" --known known e >records
+		lacks e records
+	done
+	# Blobs that are not compressed are none that gzip makes.
+	oci-from-dockertar --known known -f t.tar f >records
+	is_exact f records
+}
+
+@test "a setting that is none is wrong usage, of the option and of the variable" {
+	for how in x gzi gzipp gzip: gzip:0 gzip:10 gzip:x gzip:-1 gzip:1x zstd:0 zstd:20 zstd:100 none:1 auto:1 GZIP ''; do
+		try oci-from-dockertar --compress "$how" -f "$DATA/docker20.tar" d
+		[ "$status" -eq 2 ]
+		[[ $stderr == "oci-from-dockertar: --compress: '$how' is none of "* ]]
+		has_one_line "$stderr"
+		[ -n "$how" ] || continue
+		COG_PUSH_COMPRESS=$how try oci-from-dockertar -f "$DATA/docker20.tar" d
+		[ "$status" -eq 2 ]
+		[[ $stderr == "oci-from-dockertar: COG_PUSH_COMPRESS: '$how' is none of "* ]]
+	done
+	[ ! -e d ]
+}
+
 @test "the outer tar may be compressed" {
 	for pack in "gzip -c" "bzip2 -c" "xz -c" "zstd -qc"; do
 		echo "# $pack"

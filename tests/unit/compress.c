@@ -21,7 +21,7 @@ static int hash(void *context, const void *data, size_t len, struct error *e)
 	return 0;
 }
 
-static int threads = 1; /* to pack with */
+static struct compression how = {.codec = CODEC_GZIP, .level = 1, .threads = 1};
 
 /* Packs LEN bytes in pieces of STEP; returns the blob (to be freed). */
 static unsigned char *pack(const unsigned char *data, size_t len, size_t step, enum packing packing,
@@ -30,7 +30,7 @@ static unsigned char *pack(const unsigned char *data, size_t len, size_t step, e
 	struct error e = {0};
 	FILE *file = tmpfile();
 	int fd = fileno(file);
-	struct compressor *c = compressor_new(fd, "test", packing, threads);
+	struct compressor *c = compressor_new(fd, "test", packing, &how);
 	for (size_t at = 0; at < len; at += step)
 		CHECK(compressor_write(c, data + at, step < len - at ? step : len - at, &e) == 0);
 	CHECK(compressor_finish(c, packed, &e) == 0);
@@ -50,8 +50,8 @@ static void check_round(const unsigned char *data, size_t len)
 	for (size_t i = len > 100000 ? 1 : 0; i < sizeof steps / sizeof *steps; i++) {
 		struct packed p;
 		struct error e = {0};
-		threads = counts[i];
-		unsigned char *blob = pack(data, len, steps[i], PACK_GZIP, &p);
+		how.threads = counts[i];
+		unsigned char *blob = pack(data, len, steps[i], PACK_COMPRESS, &p);
 		CHECK(p.is_packed && digest_equal(&p.raw, &raw) && digest_equal(&p.diff_id, &raw));
 		CHECK(p.raw_size == (int64_t)len);
 		if (i && digest_is_set(&first))
@@ -112,7 +112,7 @@ static void test_streams(void)
 	int differ = 0, blocks = 0, code = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	CHECK(code >= 0);
 	for (int i = 0; i < STREAMS; i++)
-		streams[i] = deflater_new();
+		streams[i] = deflater_new(DEFLATE_LEVEL_MIN);
 	while (blocks < BLOCKS_MAX && pread(code, data, LEN, (off_t)blocks * STEP) == LEN) {
 		size_t len = deflate_block(streams[0], data, LEN, out[0]);
 		for (int i = 1; i < STREAMS; i++)
@@ -132,7 +132,7 @@ static void test_stored(void)
 {
 	static unsigned char data[DEFLATE_BLOCK + DEFLATE_PADDING], out[DEFLATE_BOUND];
 	unsigned state = 1;
-	struct deflater *d = deflater_new();
+	struct deflater *d = deflater_new(DEFLATE_LEVEL_MIN);
 	for (size_t i = 0; i < DEFLATE_BLOCK; i++) {
 		state = state * 1103515245 + 12345;
 		data[i] = (unsigned char)(state >> 16);
@@ -149,6 +149,41 @@ static void test_stored(void)
 	deflater_free(d);
 }
 
+/* However many workers there are and whatever pieces it comes in, also where the input ends with one of
+ * libzstd's jobs. */
+static void test_zstandard(void)
+{
+	enum { JOB = 4 << 20, LEN = 10 * JOB };
+	static const size_t lens[] = {0, 1, 2, 100000, JOB, JOB + 1, LEN};
+	static const int counts[] = {1, 3, 3};
+	static const size_t steps[] = {100001, JOB, 1 << 20};
+	unsigned char *data = malloc(LEN), *back = malloc(LEN);
+	unsigned state = 1;
+	for (size_t i = 0; i < LEN; i++) {
+		state = state * 1103515245 + 12345;
+		data[i] = (unsigned char)(state >> 16);
+	}
+	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+		struct digest first = {""}, raw;
+		digest_of(&raw, data, lens[i]);
+		for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+			struct packed p;
+			how = (struct compression){CODEC_ZSTD, 1, counts[k]};
+			unsigned char *blob = pack(data, lens[i], steps[k], PACK_COMPRESS, &p);
+			CHECK(p.is_packed && p.form == ENCODING_ZSTD);
+			CHECK(digest_equal(&p.raw, &raw) && digest_equal(&p.diff_id, &raw));
+			CHECK(k == 0 || digest_equal(&first, &p.blob));
+			first = p.blob;
+			CHECK(ZSTD_decompress(back, LEN, blob, (size_t)p.blob_size) == lens[i]);
+			CHECK(memcmp(back, data, lens[i]) == 0);
+			free(blob);
+		}
+	}
+	how = (struct compression){CODEC_GZIP, 1, 1};
+	free(data);
+	free(back);
+}
+
 /* A disk that is full ends it, whatever the threads are at, and so does who gives up. */
 static void test_failures(void)
 {
@@ -159,7 +194,7 @@ static void test_failures(void)
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
 		struct gzip_result result;
 		struct error e = {0};
-		struct gzip *g = gzip_new(full, "full", counts[i]);
+		struct gzip *g = gzip_new(full, "full", 1, counts[i]);
 		int rc = gzip_write(g, data, LEN, &e);
 		rc = rc ? rc : gzip_finish(g, &result, &e);
 		CHECK(rc == -1 && e.status == STATUS_FAILED);
@@ -167,7 +202,7 @@ static void test_failures(void)
 		gzip_free(g);
 
 		FILE *file = tmpfile();
-		g = gzip_new(fileno(file), "given up", counts[i]);
+		g = gzip_new(fileno(file), "given up", 1, counts[i]);
 		CHECK(gzip_write(g, data, LEN, &e) == 0);
 		gzip_free(g);
 		fclose(file);
@@ -246,6 +281,7 @@ int main(void)
 	test_stored();
 	test_failures();
 	test_zstd();
+	test_zstandard();
 	test_sniff();
 	test_paths();
 	return failures != 0;
