@@ -37,6 +37,22 @@ left_in_tmp() {
 	[[ $stderr == *"--mount-from: 'other.example/base' is not of the registry $REGISTRY"* ]]
 }
 
+@test "--compress and COG_PUSH_COMPRESS say how layers are compressed" {
+	start_registry
+	types() {
+		jq -r 'select(.event == "blob" and .kind == "layer").mediaType | split(".v1.")[1]' <<<"$output" | sort -u
+	}
+	try cog-push --json --compress zstd "$IMAGE" "$REGISTRY/a/zstd:v1"
+	[ "$status" -eq 0 ]
+	[ "$(types)" = tar+zstd ]
+	COG_PUSH_COMPRESS=none try cog-push --json "$IMAGE" "$REGISTRY/a/none:v1"
+	[ "$status" -eq 0 ]
+	[ "$(types)" = tar ]
+	try cog-push --compress=gzip:11 "$IMAGE" "$REGISTRY/a/none:v1"
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"COG_PUSH_COMPRESS: 'gzip:11' is none of "* ]]
+}
+
 @test "--retries and --retry-delay reach the uploaders, and bad numbers are wrong usage" {
 	start_registry --fail PUT:99:503
 	COG_PUSH_CONCURRENCY=1 try cog-push --json --retries=1 --retry-delay 0 "$IMAGE" "$REGISTRY/a/b:v1"
@@ -259,7 +275,7 @@ verifier() {
 	start_registry
 	: >cert
 	for options in "-i x" "-l d" -j --allow-sparse --verify "--mount-from $REGISTRY/x" --plain-http --tls-verify=false \
-		"--cacert cert" "-e podman"; do
+		"--cacert cert" "--compress zstd" "-e podman"; do
 		# shellcheck disable=SC2086
 		try cog-push --fallback $options fixture "$REGISTRY/a/b:v1"
 		[ "$status" -eq 2 ]
