@@ -25,13 +25,16 @@ class Server:
             return file.read()
 
     def wait_until(self, is_there):
-        """Returns what IS_THERE returned, if anything."""
+        """Returns what IS_THERE returned, if anything. Who is stopped meanwhile leaves no server."""
         end = time.monotonic() + 60
-        while not (found := is_there()):
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.close()
-                raise RuntimeError(f"{self.process.args[0]} does not start")
-            time.sleep(0.05)
+        try:
+            while not (found := is_there()):
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"{self.process.args[0]} does not start")
+                time.sleep(0.05)
+        except BaseException:
+            self.close()
+            raise
         return found
 
     def close(self):

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# The bench itself, with an image so small that its figures mean nothing.
+load ../helper
+
+setup_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+}
+
+bench() {
+	try timeout -k 10 400 "$PYTHON" "$ROOT/tests/bench" --size 5 --rounds 1 --json figures.json "$@"
+}
+
+# The processes that name a folder that the bench has made, in an argument or as TMPDIR, and what is there.
+leftovers() {
+	grep -lF "$TMPDIR/bench." /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null
+	ls "$TMPDIR"
+	grep -F "$TMPDIR/" /proc/self/mountinfo
+}
+
+# figures TASK: task and tool of the rows that have all figures.
+figures() {
+	jq -r --arg task "$1" '.tasks[$task] | to_entries[] | select(.value |
+		.wall > 0 and .cpu >= 0 and .peak > 0 and .sent >= 0 and .requests >= 0) | .key' figures.json
+}
+
+@test "every task of the bench gives figures of cog-push and of its peers, and leaves nothing behind" {
+	bench --markdown table.md
+	[ "$status" -eq 0 ]
+	jq -r '.tasks | to_entries[] | "\(.key): \(.value | keys_unsorted | join(", "))"' figures.json
+	for task in convert push-layout push-tls push-tar push-tar-again push-60-layers push-100-layers; do
+		figures "$task" | grep -x cog-push
+		figures "$task" | grep -x skopeo
+	done
+	for task in push-docker push-docker-again push-docker-new; do
+		figures "$task" | grep -x cog-push
+		figures "$task" | grep -x docker
+	done
+	figures push-docker-new | grep -x 'docker save'
+	figures push-podman | grep -x podman
+	figures push-layout | grep -x curl
+	figures floor | grep -x 'all of it'
+	figures scale | grep -x 'push 1000 layers'
+	[[ $output == *"push-tar-again"* ]]
+	grep '^| push-tls | skopeo |' table.md
+	[ -z "$(leftovers)" ]
+}
+
+@test "cog-push sends the layers of a push once, and of one that is there only the question" {
+	bench push-tar push-tar-again
+	[ "$status" -eq 0 ]
+	jq -e '.tasks | .["push-tar"]["cog-push"].sent > 2 and .["push-tar-again"]["cog-push"].sent < 0.1' figures.json
+}
+
+@test "a tool that fails is named with its last line, and the others go on" {
+	mkdir programs
+	printf '#!/bin/sh\necho first >&2\necho no way >&2\nexit 3\n' >programs/crane
+	chmod +x programs/crane
+	PATH=$PWD/programs:$PATH bench push-layout
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"bench: push-layout: crane: no way"* ]]
+	[[ $output == *"failed: push-layout: crane: no way"* ]]
+	figures push-layout | grep -x cog-push
+	run figures push-layout
+	[[ $output != *crane* ]]
+	[ -z "$(leftovers)" ]
+}
+
+@test "a bench that is stopped leaves nothing behind" {
+	"$PYTHON" "$ROOT/tests/bench" --size 5 --rounds 1000 push-docker >said 2>&1 3>&- &
+	wait_for 60 grep -q 'push-docker: docker' said
+	[ -n "$(leftovers)" ]
+	kill "$!"
+	status=0
+	wait "$!" || status=$?
+	cat said
+	[ "$status" -eq 143 ]
+	[ -z "$(leftovers)" ]
+}
