@@ -165,7 +165,8 @@ int imagecache_add(const char *setting, const struct digest *key, const struct l
 		goto out;
 	rc = layout_walk(l, root, add_manifest, &a, e);
 	if (rc == 0 && (dir_fd = open_cache()) >= 0) {
-		json_t *document = json_pack("{s:O, s:O}", "manifests", a.manifests, "diffIds", a.diff_ids);
+		json_t *document = json_pack("{s:s, s:O, s:O}", "root", root->digest.text, "manifests",
+					     a.manifests, "diffIds", a.diff_ids);
 		name_file(setting, digest_hex(key), name);
 		write_document(dir_fd, name, document);
 		remove_old(dir_fd);
@@ -228,6 +229,12 @@ static int add_root(struct layout *l, const struct descriptor *root, struct erro
 	return rc;
 }
 
+static int pass(const struct descriptor *d, void *context, struct error *e)
+{
+	(void)d, (void)context, (void)e;
+	return 0;
+}
+
 int imagecache_visit_image(const char *setting, const struct digest *key, struct layout *l,
 		      struct descriptor *root, imagecache_visitor *visit, void *context,
 		      struct error *e)
@@ -246,7 +253,9 @@ int imagecache_visit_image(const char *setting, const struct digest *key, struct
 	if (document)
 		rc = put_manifests(l, json_object_get(document, "manifests"), &found, e);
 	/* A document that someone has damaged is none. */
-	if (rc == 0 && digest_is_set(&found.digest) && is_key(key, l, &found, &why) > 0) {
+	const char *text = document ? json_text(document, "root") : NULL;
+	if (rc == 0 && text && strcmp(found.digest.text, text) == 0 &&
+	    layout_walk(l, &found, pass, NULL, &why) == 0) {
 		*root = found;
 		rc = add_root(l, root, e) ? -1 : layout_walk(l, root, visit_blob, &v, e);
 	}

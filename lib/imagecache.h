@@ -5,6 +5,7 @@
  *
  *	manifests	its manifests and indexes as they are, those that others name first:
  *			mediaType, text
+ *	root		the digest of the last, which names them all
  *	diffIds		what the layers are when uncompressed: digest to diffId
  *
  * SETTING is a word for how layers are compressed. KEY is the image's ID or the digest of its root.

@@ -20,7 +20,7 @@ static const char usage[] =
 	"DIFFID that another image had. add remembers the image DIGEST in DIR as KEY.\n"
 	"\n"
 	"      --compress SETTING  how layers are compressed; gzip by default\n"
-	"      --lines FILE        write the layers of find there, as oci-from-dockertar --known takes them\n"
+	"      --lines FILE        write the layers there too, for oci-from-dockertar --known\n"
 	"  -v, --verbose           say more on stderr\n"
 	"  -h, --help              print this and exit\n"
 	"  -V, --version           print the version and exit\n";

@@ -28,6 +28,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STAYS_BYTES (64 * 1024)		/* a config, say, which is wanted again and takes no room */
 #define LINE_LEN (DIGEST_TEXT_LEN + 1) /* of the queue */
 #define RECORD_MAX (64 * 1024)	       /* bytes of a line on stdin */
 
@@ -39,7 +40,7 @@ static const char usage[] =
 	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
-	"      --remove             remove each blob from DIR once the registry has it\n"
+	"      --remove             remove blobs above 64 KiB from DIR once the registry has them\n"
 	"      --trusted            don't hash blobs again: DIR was written by this very run\n"
 	RETRY_USAGE
 	TRUST_USAGE
@@ -123,7 +124,7 @@ static int send_blob(struct uploader *u, const struct digest *d, struct error *e
 		error_errno(e, "blob %s", d->text);
 	else
 		rc = transfer_blob(&u->registry, &u->options, &blob, e);
-	if (rc == 0 && u->removes)
+	if (rc == 0 && u->removes && blob.size > STAYS_BYTES)
 		rc = layout_remove_blob(&u->layout, d, e);
 	close(fd);
 	return rc;

@@ -2,7 +2,6 @@
 /* oci-push-check: is the registry there, and may we push? Only an upload session proves the right
  * to push; it is left for the first uploader where programs of a run share a directory. */
 #include "attempt.h"
-#include "plan.h"
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
@@ -65,7 +64,6 @@ int main(int argc, char **argv)
 {
 	struct trust_options trust;
 	struct retry_policy retry;
-	struct plan_limits limits; /* of the uploads to come */
 	struct reference repository;
 	struct error e = {0};
 	int option;
@@ -78,7 +76,7 @@ int main(int argc, char **argv)
 	if (argc - optind != 1)
 		return program_misused("expected one operand: REPO");
 	if (reference_parse_repository(&repository, argv[optind], &e) ||
-	    retry_policy_from_env(&retry, &e) || plan_limits_from_env(&limits, &e))
+	    retry_policy_from_env(&retry, &e))
 		return program_usage(&e);
 	(void)check(&repository, &trust, &retry, &e);
 	return program_fail(&e, false);

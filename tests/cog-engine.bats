@@ -123,7 +123,7 @@ podman=" ]
 @test "with -v the commands are shown" {
 	try cog-engine -ve docker find fixture
 	[ "$status" -eq 0 ]
-	[ "$stderr" = "cog-engine: docker image inspect --format {{.Id}} {{.Size}} fixture" ]
+	[ "$stderr" = "cog-engine: docker image inspect --format {{.Id}} {{.Size}}{{range .RootFS.Layers}} {{.}}{{end}} fixture" ]
 }
 
 @test "the script runs under busybox and bash too" {

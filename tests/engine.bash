@@ -2,11 +2,11 @@
 # shellcheck shell=bash
 # An engine that is a script, for the tests of those who call one.
 
-ENGINE_ID=sha256:0123456789abcdef
+ENGINE_ID=sha256:6fc1ad1f3c2862418e278843680ec107a4c386befcfc98ebeb1b8dfee13350ec # of docker20.tar
 
 # fake_engine NAME [IMAGE...]: an engine whose images are in the file "names", a line "NAME ID" each: fixture,
 # example.com/team/fixture:v1 and IMAGE... are $ENGINE_ID. What it was called with is in the file calls. $SAVED is
-# the tar that it saves; $SAVE and $PUSH are scripts in place of what save and push do.
+# the tar that it saves, $LAYERS are its diffIds; $SAVE and $PUSH are scripts in place of what save and push do.
 fake_engine() {
 	local name
 	mkdir -p engines
@@ -23,7 +23,7 @@ fake_engine() {
 			[ "$id" ] || { echo "Error: No such image: $last" >&2; exit 1; }
 			case $* in
 			*RepoTags*) grep -v '^<none>' "$WORLD/names" | grep -c " $id\$" ;;
-			*Size*) echo "$id ${SIZE:-1000}" ;;
+			*Size*) echo "$id ${SIZE:-1000}${LAYERS:+ $LAYERS}" ;;
 			*) echo "$id" ;;
 			esac
 			;;

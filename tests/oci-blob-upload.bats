@@ -702,12 +702,20 @@ $none" ]
 }
 
 @test "--remove: a blob is gone from the layout once the registry has it, not before" {
-	a=$(random_blob L 1000) b=$(random_blob L 100000) c=$(random_blob L 1001) d=$(random_blob L 1002)
+	a=$(random_blob L 100001) b=$(random_blob L 100000) c=$(random_blob L 100002) d=$(random_blob L 100003)
 	start_registry --blob "$a" --fail "PUT:1:500" --fail-at PUT:3:403
 	try oci-blob-upload --remove L "$REGISTRY/a/b" "$a" "$b" "$c" "$d"
 	[ "$status" -eq 77 ]
 	[ "$(jq -r 'select(.event == "done").digest' <<<"$output" | paste -sd' ')" = "$a $b" ]
 	[ "$(cd L/blobs/sha256 && echo *)" = "$(printf '%s\n' "${c#sha256:}" "${d#sha256:}" | sort | paste -sd' ')" ]
+}
+
+@test "--remove leaves small blobs where they are: a config is wanted again" {
+	a=$(random_blob L 65536) b=$(random_blob L 65537)
+	start_registry
+	try oci-blob-upload --remove L "$REGISTRY/a/b" "$a" "$b"
+	[ "$status" -eq 0 ]
+	[ "$(cd L/blobs/sha256 && echo *)" = "${a#sha256:}" ]
 }
 
 @test "wrong usage" {
