@@ -118,7 +118,8 @@ stand_in() {
 	puts=$(puts)
 	id=$(oci-tar-images new.tar | jq -r .configDigest)
 	sed -i "s/$ENGINE_ID/$id/" names
-	export SAVED=$WORLD/new.tar LAYERS="sha256:$(sha one.layer) sha256:$(sha two.layer) sha256:$(sha three.layer)"
+	LAYERS="sha256:$(sha one.layer) sha256:$(sha two.layer) sha256:$(sha three.layer)"
+	export LAYERS SAVED=$WORLD/new.tar
 	try cog-push fixture "$REGISTRY/a/b:v2"
 	[ "$status" -eq 0 ]
 	[ "$(puts)" -eq $((puts + 2)) ]
