@@ -185,7 +185,7 @@ name_tar() {
 		[[ $stderr == *"has no full name, give REF: sha256:"* ]]
 	done
 	fake_engine docker
-	try cog-push 0123456789ab
+	try cog-push 6fc1ad1f3c28
 	[ "$status" -eq 2 ]
 	[[ $stderr == *"REF is needed"* ]]
 	[ -z "$(left_in_tmp)" ]
