@@ -618,8 +618,8 @@ is_back() {
 		begin
 		patch 0 8999999
 		patch 0 19999999
-		# Over TLS curl may lose the answer that a reset follows.
-		[ "$SCHEME" = https ] || got 413 html
+		# curl may lose the answer that a reset follows: over TLS often, in the clear seldom.
+		[ "$CODE" = 000 ] || got 413 html
 		[ "$(requests 'select(.method == "PATCH") | [.status, .bodyBytes]' | paste -sd' ')" = "[413,500000] [413,300000]" ]
 		stop_registry
 	done
