@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* layout: an OCI image layout on disk (OCI image-spec, image-layout.md). Blobs get their final name
- * by rename and are never removed; index.json is replaced atomically, last, under a lock. */
+ * by rename and stay, but for layout_remove_blob(); index.json is replaced atomically, last, under a lock. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 

@@ -7,6 +7,7 @@
 #include "transfer.h"
 
 #include "answer.h"
+#include "attempt.h"
 #include "clock.h"
 #include "event.h"
 #include "journal.h"
@@ -358,4 +359,53 @@ int transfer_blob(struct registry *r, const struct transfer_options *o,
 	verify_release(&t.verify);
 	journal_close(&t.journal);
 	return rc;
+}
+
+/* Whether the registry has D, with retries. */
+static int ask(struct registry *r, const struct transfer_options *o, const struct digest *d,
+	       struct error *e)
+{
+	struct attempt a;
+	int rc;
+	attempt_init(&a, r, &o->retry, d);
+	do {
+		rc = registry_has_blob(r, d, e);
+		if (rc == 0 && answer_class(&r->response) == ANSWER_BUSY)
+			rc = registry_refused(r, "HEAD", e);
+	} while (rc < 0 && attempt_again(&a, e));
+	return rc;
+}
+
+/* Whether D could be mounted. A session that came instead is of no use. */
+static bool is_mounted(struct registry *r, const struct transfer_options *o, const struct digest *d)
+{
+	struct transfer_blob blob = {.digest = d, .fd = -1};
+	struct transfer t = {.registry = r, .options = o, .blob = &blob};
+	struct error ignored = {0};
+	find_mounts(&t);
+	if (!t.mounts[0] || mount(&t, &ignored))
+		return false;
+	if (r->response.status == 201)
+		return true;
+	registry_cancel(r, &t.session);
+	return false;
+}
+
+int transfer_absent(struct registry *r, const struct transfer_options *o, const struct digest *d,
+		    struct error *e)
+{
+	int64_t start_ms = clock_now_ms(), size = 0;
+	const char *how = "exists";
+	int rc = ask(r, o, d, e);
+	if (rc == 0 && is_mounted(r, o, d)) {
+		how = "mounted";
+		rc = ask(r, o, d, e);
+	}
+	if (rc <= 0)
+		return rc;
+	/* The length of a redirect is not that of the blob. */
+	if (answer_is_success(&r->response))
+		size = r->response.content_length;
+	pushed_add(&r->repository, d);
+	return event_done(d, size, how, 0, clock_now_ms() - start_ms, e) ? -1 : 1;
 }

@@ -39,4 +39,9 @@ struct transfer_blob {
 int transfer_blob(struct registry *r, const struct transfer_options *o,
 		  const struct transfer_blob *blob, struct error *e);
 
+/* A blob whose bytes are not here: asks whether the registry has it, and for a mount from where it may
+ * be. Returns 1 after its `done` record, 0 when the registry lacks it, -1 as transfer_blob(). */
+int transfer_absent(struct registry *r, const struct transfer_options *o, const struct digest *d,
+		    struct error *e);
+
 #endif

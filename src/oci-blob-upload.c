@@ -5,14 +5,12 @@
  *	sha256:<64 hex digits>\n	a blob
  *	-----------(71)--------\n	the end, once for each uploader (a held-open FIFO has no EOF)
  */
-#include "answer.h"
-#include "attempt.h"
-#include "clock.h"
 #include "event.h"
 #include "file.h"
 #include "json.h"
 #include "journal.h"
 #include "layout.h"
+#include "lines.h"
 #include "program.h"
 #include "reference.h"
 #include "registry.h"
@@ -20,17 +18,14 @@
 #include "transfer.h"
 #include "trust.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define STAYS_BYTES (64 * 1024)		/* a config, say, which is wanted again and takes no room */
+#define STAYS_BYTES (64 * 1024)	       /* a config, say, which is wanted again and takes no room */
 #define LINE_LEN (DIGEST_TEXT_LEN + 1) /* of the queue */
-#define RECORD_MAX (64 * 1024)	       /* bytes of a line on stdin */
 
 static const char usage[] =
 	"usage: oci-blob-upload [-v] [-q FIFO] DIR REPO [DIGEST...]\n"
@@ -91,26 +86,12 @@ static int need_layout(struct uploader *u, struct error *e)
 /* A blob that the layout does not have. The registry may, else the digest goes into a file. */
 static int ask_for_absent(struct uploader *u, const struct digest *d, struct error *e)
 {
-	struct registry *r = &u->registry;
-	struct attempt a;
-	int64_t start_ms = clock_now_ms();
-	int rc;
-	attempt_init(&a, r, &u->options.retry, d);
-	do {
-		rc = registry_has_blob(r, d, e);
-		if (rc == 0 && answer_class(&r->response) == ANSWER_BUSY)
-			rc = registry_refused(r, "HEAD", e);
-	} while (rc < 0 && attempt_again(&a, e));
-	if (rc < 0)
-		return -1;
-	if (rc == 0) {
-		char line[LINE_LEN + 1];
-		snprintf(line, sizeof line, "%s\n", d->text);
-		return file_write(u->absent_fd, u->absent, line, LINE_LEN, e);
-	}
-	/* The length of a redirect is not that of the blob. */
-	int64_t size = answer_is_success(&r->response) ? r->response.content_length : 0;
-	return event_done(d, size, "exists", 0, clock_now_ms() - start_ms, e);
+	char line[LINE_LEN + 1];
+	int rc = transfer_absent(&u->registry, &u->options, d, e);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	snprintf(line, sizeof line, "%s\n", d->text);
+	return file_write(u->absent_fd, u->absent, line, LINE_LEN, e);
 }
 
 static int send_blob(struct uploader *u, const struct digest *d, struct error *e)
@@ -154,26 +135,6 @@ static int upload_operands(struct uploader *u, char **digests, struct error *e)
 	return 0;
 }
 
-/* Reads like read(2), but ends on a signal however it comes, and waits where FD does not block. */
-static ssize_t wait_read(int fd, const char *name, void *data, size_t len, struct error *e)
-{
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		/* The time-out is for a signal that comes between the question and poll(). */
-		if (!program_is_interrupted())
-			(void)poll(&p, 1, 500);
-		if (program_is_interrupted())
-			return program_interrupted(e);
-		if (!p.revents)
-			continue;
-		ssize_t n = read(fd, data, len);
-		if (n >= 0)
-			return n;
-		if (errno != EINTR && errno != EAGAIN)
-			return error_errno(e, "%s", name);
-	}
-}
-
 static int upload_queue(struct uploader *u, const char *fifo, struct error *e)
 {
 	char line[LINE_LEN + 1];
@@ -189,7 +150,7 @@ static int upload_queue(struct uploader *u, const char *fifo, struct error *e)
 		error_errno(e, "%s", fifo);
 		goto out;
 	}
-	while ((n = wait_read(fd, fifo, line, LINE_LEN, e)) > 0) {
+	while ((n = lines_wait_read(fd, fifo, line, LINE_LEN, e)) > 0) {
 		line[n] = '\0';
 		if (n == LINE_LEN && strspn(line, "-") == LINE_LEN - 1)
 			break;
@@ -225,10 +186,10 @@ static int read_record(const char *line, size_t len, struct digest *d, struct er
 	return rc;
 }
 
-static int upload_line(struct uploader *u, char *line, size_t len, struct error *e)
+static int take_line(void *context, char *line, size_t len, struct error *e)
 {
 	struct digest d;
-	if (len && line[len - 1] == '\r')
+	while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		line[--len] = '\0';
 	if (len == 0)
 		return 0;
@@ -238,34 +199,7 @@ static int upload_line(struct uploader *u, char *line, size_t len, struct error 
 	else if (digest_parse(&d, line))
 		rc = error_set(e, STATUS_DATA, "stdin: neither a digest nor a record: '%.80s'",
 			       line);
-	return rc > 0 ? upload(u, &d, e) : rc;
-}
-
-static int upload_stdin(struct uploader *u, struct error *e)
-{
-	static char text[RECORD_MAX + 1];
-	size_t len = 0;
-	for (;;) {
-		ssize_t n = wait_read(STDIN_FILENO, "stdin", text + len, RECORD_MAX - len, e);
-		if (n < 0)
-			return -1;
-		len += (size_t)n;
-		text[len] = '\0';
-		char *line = text, *end;
-		while ((end = memchr(line, '\n', len - (size_t)(line - text)))) {
-			*end = '\0';
-			if (upload_line(u, line, (size_t)(end - line), e))
-				return -1;
-			line = end + 1;
-		}
-		len -= (size_t)(line - text);
-		if (n == 0)
-			return upload_line(u, line, len, e);
-		if (len == RECORD_MAX)
-			return error_set(e, STATUS_DATA, "stdin: a line of more than %d bytes",
-					 RECORD_MAX);
-		memmove(text, line, len);
-	}
+	return rc > 0 ? upload(context, &d, e) : rc;
 }
 
 /* OPERANDS: DIR, REPO, digests. */
@@ -285,7 +219,7 @@ static void run(struct uploader *u, const char *fifo, char **operands, struct er
 		goto out;
 	int rc = fifo	       ? upload_queue(u, fifo, e)
 		 : operands[2] ? upload_operands(u, operands + 2, e)
-			       : upload_stdin(u, e);
+			       : lines_read(STDIN_FILENO, "stdin", take_line, u, e);
 	if (rc == 0)
 		(void)need_layout(u, e);
 out:

@@ -128,6 +128,18 @@ stand_in() {
 	[ "$status" -eq 0 ]
 }
 
+@test "what another repository of the registry has is mounted, not saved" {
+	fake_engine docker
+	start_registry --mount 201
+	run -0 cog-push fixture "$REGISTRY/a/b:v1"
+	export SAVE='echo saved >>"$WORLD/saved"; cat "$SAVED"'
+	try cog-push fixture "$REGISTRY/c/d:v1"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$REGISTRY/c/d@$DOCKER20" ]
+	[ ! -e saved ]
+	[ "$(grep -c '^sha256:.*[1-9][0-9.]* k*B  mounted$' <<<"$stderr")" -eq 5 ]
+}
+
 @test "a registry that does not have what was pushed elsewhere gets all of it" {
 	start_registry
 	run -0 cog-push img.tar "$REGISTRY/a/b:v1"

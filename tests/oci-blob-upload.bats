@@ -665,7 +665,8 @@ $here uploaded 1000" ]
 	[ "$(cat absent)" = "another's line
 $none" ]
 	[ "$(methods)" = "HEAD HEAD HEAD POST PUT" ]
-	[[ $(cat "$XDG_CACHE_HOME"/cog-push/pushed/*) == "$here "* ]]
+	[ "$(cut -d ' ' -f 1 "$XDG_CACHE_HOME"/cog-push/pushed/*)" = "$there
+$here" ]
 }
 
 @test "--absent: a registry that does not tell is asked again, then it is a failure; one that refuses HEAD lacks it" {
