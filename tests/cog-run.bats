@@ -166,7 +166,8 @@ $TMPDIR/cog-push-$(id -u)."* ]]
 	wait_for 10 is_ready
 	kill -TSTP "$RUN"
 	wait_for 10 grep -q '^State:.T' "/proc/$RUN/status"
-	wait_for 10 grep -q '^State:.T' "/proc/$(cat pid)/status"
+	# D: it has just forked, as vfork(2) does, and what is to become of the child is stopped.
+	wait_for 10 grep -q '^State:.[TD]' "/proc/$(cat pid)/status"
 	kill -CONT "$RUN"
 	touch go
 	finish

@@ -36,6 +36,7 @@ end_servers() {
 	local pid
 	for pid in "${SERVERS[@]}"; do
 		kill "$pid" 2>/dev/null
+		kill -CONT "$pid" 2>/dev/null # of one that is stopped
 		wait "$pid" 2>/dev/null
 	done
 	return 0
