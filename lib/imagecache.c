@@ -263,7 +263,7 @@ int imagecache_visit_image(const char *setting, const struct digest *key, struct
 	return rc;
 }
 
-const char *imagecache_media_type(const char *setting)
+static const char *media_type_of(const char *setting)
 {
 	return strncmp(setting, "zstd", 4) == 0	  ? MEDIA_TYPE_LAYER_ZSTD
 	       : strncmp(setting, "none", 4) == 0 ? MEDIA_TYPE_LAYER
@@ -322,7 +322,7 @@ int imagecache_visit_layers(const char *setting, const struct digest *diff_ids, 
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		json_t *document = read_document(dir_fd, entry->d_name);
-		rc = visit_document(document, imagecache_media_type(setting), wanted, &v, e);
+		rc = visit_document(document, media_type_of(setting), wanted, &v, e);
 		json_decref(document);
 	}
 	json_decref(wanted);

@@ -38,11 +38,8 @@ int imagecache_visit_image(const char *setting, const struct digest *key, struct
 		      struct descriptor *root, imagecache_visitor *visit, void *context,
 		      struct error *e);
 
-/* Of the layers that we make. */
-const char *imagecache_media_type(const char *setting);
-
 /* Visits, for each of the COUNT DIFF_IDS that a layer of a known image has, one of
- * imagecache_media_type(), and what there is of other types, which were pushed as they were. */
+ * the type that we make, and what there is of others, which were pushed as they were. */
 int imagecache_visit_layers(const char *setting, const struct digest *diff_ids, size_t count,
 		       imagecache_visitor *visit, void *context, struct error *e);
 

@@ -7,7 +7,6 @@
 #include "program.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,17 +33,24 @@ static const struct option options[] = {
 };
 
 struct listing {
-	const char *media_type; /* of layers that we make */
-	FILE *lines;		/* may be NULL */
+	const char *suffix; /* of the media types that are compressed so */
+	FILE *lines;	    /* may be NULL */
 };
 
-/* A layer that we make is told by its diffId; another is kept as it is and told by its digest. */
+static const char *suffix_of(const char *setting)
+{
+	return strncmp(setting, "zstd", 4) == 0 ? "zstd" : strncmp(setting, "none", 4) == 0 ? "tar" : "gzip";
+}
+
+/* A line says what the converter would make of a layer, so it is about such alone. */
 static int write_line(const struct listing *l, const struct descriptor *d,
 		      const struct digest *diff_id, struct error *e)
 {
-	bool is_ours = digest_is_set(diff_id) && strcmp(d->media_type, l->media_type) == 0;
-	if (fprintf(l->lines, "%s %s %" PRId64 "\n", is_ours ? diff_id->text : d->digest.text,
-		    d->digest.text, d->size) < 0)
+	size_t len = strlen(d->media_type), suffix = strlen(l->suffix);
+	if (d->kind != KIND_LAYER || !digest_is_set(diff_id) || len < suffix ||
+	    strcmp(d->media_type + len - suffix, l->suffix) != 0)
+		return 0;
+	if (fprintf(l->lines, "%s %s %" PRId64 "\n", diff_id->text, d->digest.text, d->size) < 0)
 		return error_errno(e, "write");
 	return 0;
 }
@@ -53,7 +59,7 @@ static int list(const struct descriptor *d, const struct digest *diff_id, void *
 		struct error *e)
 {
 	struct listing *l = context;
-	if (l->lines && d->kind == KIND_LAYER && write_line(l, d, diff_id, e))
+	if (l->lines && write_line(l, d, diff_id, e))
 		return -1;
 	return event_blob(d, digest_is_set(diff_id) ? diff_id : NULL, -1, e);
 }
@@ -62,7 +68,7 @@ static int list(const struct descriptor *d, const struct digest *diff_id, void *
 static void find(const char *setting, const char *dir, FILE *lines, const struct digest *digests,
 		 size_t count, struct error *e)
 {
-	struct listing listing = {imagecache_media_type(setting), lines};
+	struct listing listing = {suffix_of(setting), lines};
 	struct layout layout;
 	struct descriptor root;
 	if (layout_create(&layout, dir, e) == 0 &&
@@ -106,7 +112,10 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	program_init("cog-known", usage);
 	while ((option = program_option(argc, argv, "", options)) != -1)
-		*(option == OPTION_LINES ? &lines : &setting) = optarg;
+		if (option == OPTION_LINES)
+			lines = optarg;
+		else if (optarg)
+			setting = optarg;
 	argv += optind;
 	argc -= optind;
 	bool is_find = argc > 0 && strcmp(argv[0], "find") == 0;

@@ -67,14 +67,22 @@ cache() {
 	[ "$(cat lines)" = "$(jq -r '"\(.diffId) \(.digest) \(.size)"' <<<"$output")" ]
 }
 
-@test "a layer that was pushed as it is is told by its digest, not its diffId" {
+@test "of layers that were pushed as they are those are written that are compressed as asked" {
 	oci-from-dockertar -f "$DATA/docker26-containerd.tar" K >records
 	root=$(jq -r 'select(.event == "image").digest' records)
 	cog-known add K "$root" "$root"
 	diff_id=$(oci-tar-images --layers "$DATA/docker26-containerd.tar" | jq -r 'select(.diffId).diffId' | head -n 1)
 	try cog-known --lines lines find found "$LAYER" "$diff_id"
-	digest=$(jq -r .digest <<<"$output")
-	[ "$(cut -d ' ' -f 1,2 lines)" = "$digest $digest" ]
+	[[ $output == *rootfs.diff.tar.gzip* ]]
+	[ "$(cut -d ' ' -f 1,2 lines)" = "$diff_id $(jq -r .digest <<<"$output")" ]
+	rm -r "$XDG_CACHE_HOME"
+	oci-from-dockertar -f "$DATA/skopeo-zstd-oci-archive.tar" Z >records
+	root=$(jq -r 'select(.event == "image").digest' records)
+	cog-known add Z "$root" "$root"
+	diff_id=$(oci-tar-images --layers "$DATA/skopeo-zstd-oci-archive.tar" | jq -r 'select(.diffId).diffId' | head -n 1)
+	try cog-known --lines lines find found "$LAYER" "$diff_id"
+	[[ $output == *+zstd* ]]
+	[ ! -s lines ]
 }
 
 @test "a cache that is damaged counts as none" {

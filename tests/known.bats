@@ -128,6 +128,22 @@ stand_in() {
 	[ "$status" -eq 0 ]
 }
 
+@test "the same with an engine that saves its layers compressed" {
+	fake_engine docker
+	start_registry
+	tar=$DATA/docker26-containerd.tar
+	run -0 cog-push "$tar" "$REGISTRY/a/b:v1"
+	puts=$(puts)
+	# Known by its layers alone.
+	mv "$XDG_CACHE_HOME"/cog-push/known/gzip.* "$XDG_CACHE_HOME/cog-push/known/gzip.$(printf '%064d' 1)"
+	LAYERS=$(oci-tar-images --layers "$tar" | jq -r 'select(.event == "layer").diffId' | paste -sd' ')
+	export LAYERS SAVED=$tar
+	try cog-push fixture "$REGISTRY/a/b:v2"
+	[ "$status" -eq 0 ]
+	[ "$(puts)" -eq "$puts" ]
+	[ "$output" = "$REGISTRY/a/b@$(oci-tar-images "$tar" | jq -r .digest)" ]
+}
+
 @test "what another repository of the registry has is mounted, not saved" {
 	fake_engine docker
 	start_registry --mount 201
