@@ -124,8 +124,10 @@ int main(int argc, char **argv)
 	size_t count = (size_t)argc - 2;
 	struct digest *digests = calloc(count, sizeof *digests);
 	for (size_t i = 0; digests && i < count; i++)
-		if (digest_parse(&digests[i], argv[i + 2]))
+		if (digest_parse(&digests[i], argv[i + 2])) {
+			free(digests);
 			return program_misused("'%.100s': not a sha256 digest", argv[i + 2]);
+		}
 	if (!digests)
 		error_errno(&e, "memory");
 	else if (is_find)
