@@ -92,12 +92,13 @@ went_by_socket() {
 	[ -z "$output" ]
 }
 
-@test "DOCKER_AUTH_CONFIG is in the environment of cog-push and cog-run alone, and beside the tokens of the run" {
+@test "DOCKER_AUTH_CONFIG is in the environment of cog-push and cog-run alone, and in a private file of the run" {
 	start_basic_secret_registry
 	DOCKER_AUTH_CONFIG=$(auths "$REGISTRY" "me:$SECRET") trace cog-push -v "$DATA/docker26.tar" "$REGISTRY/a/b:1"
 	went_by_socket "Basic $BASIC"
-	shown | grep -qaE '^[0-9]+ +write\([0-9]+<[^>]*/tokens/auth.json>'
-	try leaks '^[0-9]+ +execve\("[^"]*/cog-(push|run)",'
+	file='^[0-9]+ +write\([0-9]+<[^>]*/cog-push-[^>]*/auth\.json\.[0-9]+\.tmp>'
+	shown | grep -qaE "$file"
+	try leaks "$file"'|^[0-9]+ +execve\("[^"]*/cog-(push|run)",'
 	[ -z "$output" ]
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
