@@ -97,3 +97,21 @@ load layout
 		has_one_line "$stderr"
 	done
 }
+
+@test "--incomplete lists layers and configs that are not there, but no broken ones" {
+	oci-from-dockertar -f "$DATA/docker20.tar" d >/dev/null
+	oci-blobs d >all
+	layer=$(jq -r 'select(.kind == "layer").digest' all | head -n 1)
+	rm "d/blobs/sha256/${layer#sha256:}"
+	try oci-blobs d
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"$layer"* ]]
+	try oci-blobs --incomplete d
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(cat all)" ]
+	config=$(jq -r 'select(.kind == "config").digest' all)
+	echo more >>"d/blobs/sha256/${config#sha256:}"
+	try oci-blobs --incomplete d
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"$config"* ]]
+}

@@ -950,3 +950,13 @@ known_layers_are_left_out() {
 	[ "$status" -eq 1 ]
 	has_one_line "$stderr"
 }
+
+@test "--input-size: what does not fit is refused before a pipe is read" {
+	try oci-from-dockertar --input-size 999999999999999 d <"/dev/null"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "oci-from-dockertar: d: "*" MiB free, up to 953674317 MiB needed: "* ]]
+	try oci-from-dockertar --input-size 100000 e < <(cat "$DATA/docker20.tar")
+	[ "$status" -eq 0 ]
+	try oci-from-dockertar --input-size x e </dev/null
+	[ "$status" -eq 2 ]
+}
