@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -431,10 +432,19 @@ struct walk {
 
 static int walk(struct walk *w, const struct descriptor *d, int depth, struct error *e);
 
+/* Large ones first: what comes last is what uploads side by side wait for. */
+static int compare_layers(const void *a, const void *b)
+{
+	const struct descriptor *x = a, *y = b;
+	return x->size != y->size ? (x->size < y->size ? 1 : -1) : strcmp(x->digest.text, y->digest.text);
+}
+
 static int walk_children(struct walk *w, const struct descriptor *d, int depth, struct error *e)
 {
 	struct manifest m;
 	int rc = layout_read_manifest(w->layout, d, &m, e);
+	if (rc == 0 && !m.is_index && m.count)
+		qsort(m.items, m.count, sizeof *m.items, compare_layers);
 	if (rc == 0 && m.has_config)
 		rc = walk(w, &m.config, depth + 1, e);
 	for (size_t i = 0; rc == 0 && i < m.count; i++) {

@@ -79,7 +79,7 @@ int layout_find(const struct layout *l, const char *selector, struct descriptor 
 		struct error *e);
 
 /* Visits the blobs of the tree below ROOT, depth first, each digest once, blobs before the manifest
- * that names them, ROOT last. Foreign layers (urls, no blob) are passed over. A visitor
+ * that names them, of its layers the large ones first, ROOT last. Foreign layers (urls, no blob) are passed over. A visitor
  * that returns non-zero ends the walk with that value. */
 typedef int layout_visitor(const struct descriptor *d, void *context, struct error *e);
 int layout_walk(const struct layout *l, const struct descriptor *root, layout_visitor *visit,

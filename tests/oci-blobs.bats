@@ -13,7 +13,7 @@ load layout
 
 @test "a blob that several manifests share comes once, before the first of them" {
 	new_layout d
-	config=$(add_text d '{}') one=$(random_blob d 10) two=$(random_blob d 10) three=$(random_blob d 10)
+	config=$(add_text d '{}') one=$(random_blob d 12) two=$(random_blob d 11) three=$(random_blob d 13)
 	a=$(add_manifest d "$config" "$one" "$two" "$one")
 	b=$(add_manifest d "$config" "$two" "$three")
 	add_image d "$(add_index d "$a" "$b")" x index
@@ -21,6 +21,11 @@ load layout
 	[ "$status" -eq 0 ]
 	[ "$(jq -r .digest <<<"$output" | head -n 6 | tr '\n' ' ')" = "$config $one $two $a $three $b " ]
 	[ "$(wc -l <<<"$output")" -eq 7 ]
+	# The large layers first, in whatever order the manifest names them.
+	[ "$(jq -r '.layers[].size' "d/blobs/sha256/${b#sha256:}" | tr '\n' ' ')" = "11 13 " ]
+	add_image d "$(add_manifest d "$config" "$two" "$three" "$one")" y manifest
+	try oci-blobs -i y d
+	[ "$(jq -r 'select(.kind == "layer").digest' <<<"$output" | tr '\n' ' ')" = "$three $one $two " ]
 }
 
 @test "-i takes names with and without what docker adds, digests at the top and inside an index" {
