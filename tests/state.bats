@@ -323,6 +323,7 @@ sent() {
 	[ -z "$(sent DELETE)" ]
 	[ "$(ls "$UPLOADS" | wc -l)" -eq 2 ]
 	exec 7>&-
+	wait "$HOLDER"
 }
 
 @test "a state directory that can't be used is a failure of forgetting" {
