@@ -262,6 +262,6 @@ def remove_with_mounts(folder):
     with open("/proc/self/mountinfo") as file:
         places = [line.split()[4].encode().decode("unicode_escape") for line in file]
     for place in reversed(places):
-        if place.startswith(folder + "/"):
+        if f"{place}/".startswith(f"{folder}/"):
             subprocess.run(["umount", place], check=False)
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,9 +12,9 @@ bench() {
 
 # The processes that name a folder that the bench has made, in an argument or as TMPDIR, and what is there.
 leftovers() {
-	grep -lF "$TMPDIR/bench." /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null
+	grep -lF "$TMPDIR/bench." /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || true
 	ls "$TMPDIR"
-	grep -F "$TMPDIR/" /proc/self/mountinfo
+	grep -F "$TMPDIR/" /proc/self/mountinfo || true
 }
 
 is_clean() {
