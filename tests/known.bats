@@ -57,8 +57,8 @@ layer() {
 	start_registry
 	run -0 cog-push img.tar "$REGISTRY/a/b:v1"
 	forget_requests
-	stand_ins=$(stand_in oci-from-dockertar)
-	PATH=$stand_ins:$PATH try cog-push img.tar "$REGISTRY/a/b:v1"
+	stand_in oci-from-dockertar <<<'exit 1'
+	PATH=$WORLD/stand-ins:$PATH try cog-push img.tar "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(grep -c '^sha256:.* exists$' <<<"$stderr")" -eq 5 ]
@@ -68,12 +68,13 @@ layer() {
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
 
-# stand_in PROGRAM: a folder with one that fails.
+# stand_in PROGRAM <SCRIPT: what PROGRAM is with $WORLD/stand-ins in PATH; the script finds it in REAL.
 stand_in() {
+	REAL=$(command -v "$1")
+	export REAL WORLD
 	mkdir -p stand-ins
-	printf '#!/bin/sh\nexit 1\n' >"stand-ins/$1"
+	{ echo '#!/bin/sh' && cat; } >"stand-ins/$1"
 	chmod +x "stand-ins/$1"
-	echo "$WORLD/stand-ins"
 }
 
 @test "an image of an engine that was pushed before is not saved, and gets another tag" {
@@ -170,17 +171,12 @@ stand_in() {
 	start_registry
 	run -0 cog-push img.tar "$REGISTRY/a/b:v1"
 	# A manifest that the registry refuses the first time, for want of a blob.
-	mkdir stand-ins
-	cat >stand-ins/oci-manifest-put <<-'END'
-		#!/bin/sh
+	stand_in oci-manifest-put <<-'END'
 		[ ! -e "$WORLD/refused" ] || exec "$REAL" "$@"
 		: >"$WORLD/refused"
 		printf '65\toci-manifest-put: a blob is not in the layout\n' >&"$COG_REPORT_FD"
 		exit 65
 	END
-	chmod +x stand-ins/oci-manifest-put
-	REAL=$(command -v oci-manifest-put)
-	export REAL WORLD
 	PATH=$WORLD/stand-ins:$PATH try cog-push img.tar "$REGISTRY/a/b:v2"
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
@@ -237,15 +233,10 @@ stand_in() {
 	tar -cf noise.layer -C content noise
 	image_with noise.layer one.layer two.layer >big.tar
 	start_registry
-	mkdir stand-ins
-	cat >stand-ins/oci-manifest-put <<-'END'
-		#!/bin/sh
+	stand_in oci-manifest-put <<-'END'
 		find "$COG_RUN_DIR/layout/blobs" -type f -size +100k >"$WORLD/large"
 		exec "$REAL" "$@"
 	END
-	chmod +x stand-ins/oci-manifest-put
-	REAL=$(command -v oci-manifest-put)
-	export REAL WORLD
 	PATH=$WORLD/stand-ins:$PATH try cog-push big.tar "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
 	[ -e large ] && [ ! -s large ]
