@@ -53,20 +53,6 @@ static int is_there(const struct job *j, const char *name, const char *media_typ
 	return rc > 0 ? digest_equal(&found, d) : rc;
 }
 
-static int has_blob(const struct job *j, const struct digest *d, struct error *e)
-{
-	struct registry *r = j->registry;
-	struct attempt a;
-	int rc;
-	attempt_init(&a, r, &j->delivery->options->retry, d);
-	do {
-		rc = registry_has_blob(r, d, e);
-		if (rc == 0 && answer_class(&r->response) == ANSWER_BUSY)
-			rc = registry_refused(r, "HEAD", e);
-	} while (rc < 0 && attempt_again(&a, e));
-	return rc;
-}
-
 static int put_child(const struct job *j, const struct descriptor *d, int fd, struct error *e)
 {
 	struct buffer text;
@@ -100,7 +86,7 @@ static int repair_one(struct job *j, const struct descriptor *d, struct error *e
 	struct transfer_blob blob = {.digest = &d->digest};
 	struct error why = {0};
 	int rc = is_manifest ? is_there(j, d->digest.text, d->media_type, &d->digest, e)
-			     : has_blob(j, &d->digest, e);
+			     : transfer_ask(j->registry, delivery->options, &d->digest, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	blob.fd = delivery->open(delivery->context, &d->digest, &blob.size, &why);

@@ -361,9 +361,8 @@ int transfer_blob(struct registry *r, const struct transfer_options *o,
 	return rc;
 }
 
-/* Whether the registry has D, with retries. */
-static int ask(struct registry *r, const struct transfer_options *o, const struct digest *d,
-	       struct error *e)
+int transfer_ask(struct registry *r, const struct transfer_options *o, const struct digest *d,
+		 struct error *e)
 {
 	struct attempt a;
 	int rc;
@@ -396,10 +395,10 @@ int transfer_absent(struct registry *r, const struct transfer_options *o, const 
 {
 	int64_t start_ms = clock_now_ms(), size = 0;
 	const char *how = "exists";
-	int rc = ask(r, o, d, e);
+	int rc = transfer_ask(r, o, d, e);
 	if (rc == 0 && is_mounted(r, o, d)) {
 		how = "mounted";
-		rc = ask(r, o, d, e);
+		rc = transfer_ask(r, o, d, e);
 	}
 	if (rc <= 0)
 		return rc;

@@ -39,6 +39,10 @@ struct transfer_blob {
 int transfer_blob(struct registry *r, const struct transfer_options *o,
 		  const struct transfer_blob *blob, struct error *e);
 
+/* Asks whether the registry has D, with retries. Returns 1, 0, or -1 as transfer_blob(). */
+int transfer_ask(struct registry *r, const struct transfer_options *o, const struct digest *d,
+		 struct error *e);
+
 /* A blob whose bytes are not here: asks whether the registry has it, and for a mount from where it may
  * be. Returns 1 after its `done` record, 0 when the registry lacks it, -1 as transfer_blob(). */
 int transfer_absent(struct registry *r, const struct transfer_options *o, const struct digest *d,
