@@ -197,32 +197,15 @@ int compressor_write(struct compressor *c, const void *data, size_t len, struct 
 	return len ? pass_on(c, from, len, e) : 0;
 }
 
-static int finish_gzip(struct compressor *c, struct packed *packed, struct error *e)
+static int finish_coded(struct compressor *c, struct packed *packed, struct error *e)
 {
-	struct gzip_result result;
-	if (gzip_finish(c->gzip, &result, e))
+	struct coded result;
+	if (c->gzip ? gzip_finish(c->gzip, &result, e)
+		    : zstandard_finish(c->zstandard, &result, e))
 		return -1;
 	*packed = (struct packed){
 		.is_packed = true,
-		.form = ENCODING_GZIP,
-		.raw = result.raw,
-		.raw_size = result.raw_size,
-		.blob = result.blob,
-		.blob_size = result.blob_size,
-		.diff_id = result.raw,
-		.diff_size = result.raw_size,
-	};
-	return 0;
-}
-
-static int finish_zstandard(struct compressor *c, struct packed *packed, struct error *e)
-{
-	struct zstandard_result result;
-	if (zstandard_finish(c->zstandard, &result, e))
-		return -1;
-	*packed = (struct packed){
-		.is_packed = true,
-		.form = ENCODING_ZSTD,
+		.form = c->gzip ? ENCODING_GZIP : ENCODING_ZSTD,
 		.raw = result.raw,
 		.raw_size = result.raw_size,
 		.blob = result.blob,
@@ -256,10 +239,8 @@ int compressor_finish(struct compressor *c, struct packed *packed, struct error 
 	if (!c->has_begun && begin(c, e))
 		return -1;
 	int rc = 0;
-	if (c->gzip)
-		rc = finish_gzip(c, packed, e);
-	else if (c->zstandard)
-		rc = finish_zstandard(c, packed, e);
+	if (c->gzip || c->zstandard)
+		rc = finish_coded(c, packed, e);
 	else
 		finish_kept(c, packed);
 	packed->encoding = c->encoding;

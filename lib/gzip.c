@@ -294,7 +294,7 @@ static void put_le32(unsigned char *to, uint32_t value)
 		to[i] = (unsigned char)(value >> (8 * i));
 }
 
-int gzip_finish(struct gzip *g, struct gzip_result *result, struct error *e)
+int gzip_finish(struct gzip *g, struct coded *result, struct error *e)
 {
 	unsigned char trailer[DEFLATE_END_LEN + 8] = DEFLATE_END;
 	if (hand_over(g, 0, e))

@@ -4,18 +4,12 @@
 #ifndef GZIP_H
 #define GZIP_H
 
-#include "digest.h"
+#include "coded.h"
 #include "error.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 #define GZIP_THREADS_MAX 16 /* each takes some 3 MiB */
-
-struct gzip_result {
-	struct digest raw, blob; /* of the bytes given, of the bytes written */
-	int64_t raw_size, blob_size;
-};
 
 struct gzip;
 
@@ -30,6 +24,6 @@ void gzip_free(struct gzip *g);
 int gzip_write(struct gzip *g, const void *data, size_t len, struct error *e);
 
 /* Ends the member; call once. */
-int gzip_finish(struct gzip *g, struct gzip_result *result, struct error *e);
+int gzip_finish(struct gzip *g, struct coded *result, struct error *e);
 
 #endif

@@ -102,7 +102,7 @@ int zstandard_write(struct zstandard *z, const void *data, size_t len, struct er
 	return pass_on(z, data, len - 1, e);
 }
 
-int zstandard_finish(struct zstandard *z, struct zstandard_result *result, struct error *e)
+int zstandard_finish(struct zstandard *z, struct coded *result, struct error *e)
 {
 	ZSTD_inBuffer in = {&z->last, z->raw_size ? 1 : 0, 0};
 	size_t left = 1;

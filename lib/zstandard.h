@@ -4,19 +4,13 @@
 #ifndef ZSTANDARD_H
 #define ZSTANDARD_H
 
-#include "digest.h"
+#include "coded.h"
 #include "error.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 #define ZSTANDARD_LEVEL 3 /* the default of zstd */
 #define ZSTANDARD_LEVEL_MAX 19
-
-struct zstandard_result {
-	struct digest raw, blob; /* of the bytes given, of the bytes written */
-	int64_t raw_size, blob_size;
-};
 
 struct zstandard;
 
@@ -32,6 +26,6 @@ void zstandard_free(struct zstandard *z);
 int zstandard_write(struct zstandard *z, const void *data, size_t len, struct error *e);
 
 /* Ends the frame; call once. */
-int zstandard_finish(struct zstandard *z, struct zstandard_result *result, struct error *e);
+int zstandard_finish(struct zstandard *z, struct coded *result, struct error *e);
 
 #endif

@@ -192,7 +192,7 @@ static void test_failures(void)
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	static const int counts[] = {1, 2, GZIP_THREADS_MAX};
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-		struct gzip_result result;
+		struct coded result;
 		struct error e = {0};
 		struct gzip *g = gzip_new(full, "full", 1, counts[i]);
 		int rc = gzip_write(g, data, LEN, &e);
