@@ -274,6 +274,8 @@ bool token_load(const struct token_store *s, struct token *t)
 	if (file_read(fd, s->name, &text, &ignored) == 0)
 		root = json_parse("", text.data, text.len, &ignored);
 	copy(t->text, sizeof t->text, root, "token");
+	if (!is_usable(t->text))
+		t->text[0] = '\0';
 	copy(t->challenge.scheme, sizeof t->challenge.scheme, root, "scheme");
 	copy(t->challenge.realm, sizeof t->challenge.realm, root, "realm");
 	copy(t->challenge.service, sizeof t->challenge.service, root, "service");
