@@ -104,6 +104,7 @@ static int read_layer(struct docker_layer *layer, struct members *t, const json_
 		return -1;
 	enum encoding encoding = layer->member->encoding;
 	layer->member->is_wanted = true;
+	layer->member->diff_id = &layer->diff_id;
 	layer->member->packing =
 		encoding == ENCODING_GZIP || encoding == ENCODING_ZSTD ? PACK_KEEP : PACK_COMPRESS;
 	return 0;

@@ -192,7 +192,7 @@ static int tell(const struct member *m, int64_t bytes, int64_t *last_ms, struct 
 	if (now_ms - *last_ms < TELL_MS)
 		return 0;
 	*last_ms = now_ms;
-	return event_convert(m->path, bytes, m->size, NULL, e);
+	return event_convert(m->path, bytes, m->size, m->diff_id, e);
 }
 
 int member_store(struct members *t, struct member *m, struct tarball *tarball, const void *first,

@@ -23,6 +23,7 @@ struct member {
 	enum encoding encoding;
 	bool is_wanted; /* an image needs it */
 	enum packing packing; /* how the image needs it */
+	const struct digest *diff_id; /* what a config calls its content; NULL when not known (borrowed) */
 	const struct descriptor *as; /* what the image calls it; NULL when not known (borrowed) */
 	bool is_stored;	 /* PACKED is valid */
 	bool is_dropped; /* its bytes were hashed and are gone: PACKED.raw, diff_id and the sizes are valid */

@@ -244,6 +244,8 @@ produce() {
 	touch converted
 	slowly img.tar converted | oci-from-dockertar layout >>converted
 	cat converted
+	"$ROOT/tests/saved.py" slow_layer >slow.tar
+	oci-from-dockertar --compress gzip:9 --threads 1 -f slow.tar slow
 	oci-blobs layout
 	oci-blob-upload layout "$REGISTRY/team/fixture" <converted
 	oci-blob-upload layout "$REGISTRY/team/fixture" <converted

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import subprocess
 import sys
 import tarfile
@@ -594,6 +595,13 @@ def large_layer():
     noise = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range((4 << 20) // 32))
     large = layer("file", text + noise + bytes(4 << 20))
     Tar().file("a/layer.tar", large).file("c.json", config([large])).file(
+        "manifest.json", manifest(["a/layer.tar"])).end()
+
+
+def slow_layer():
+    "a layer of 24 MB, of which gzip:9 takes a second: digits that nothing repeats"
+    slow = layer("file", random.Random(1).randbytes(12000000).hex())
+    Tar().file("a/layer.tar", slow).file("c.json", config([slow])).file(
         "manifest.json", manifest(["a/layer.tar"])).end()
 
 
