@@ -18,7 +18,8 @@ leftovers() {
 }
 
 is_clean() {
-	[ -z "$(leftovers)" ]
+	left=$(leftovers)
+	[ -z "$left" ]
 }
 
 # figures TASK: task and tool of the rows that have all figures.
@@ -46,8 +47,8 @@ figures() {
 	figures scale | grep -x 'push 1000 layers'
 	[[ $output == *"push-tar-again"* ]]
 	grep '^| push-tls | skopeo |' table.md
-	wait_for 20 is_clean || leftovers
-	is_clean
+	wait_for 20 is_clean || echo "left: $left"
+	[ -z "$left" ]
 }
 
 @test "cog-push sends the layers of a push once, and of one that is there only the question" {
@@ -67,8 +68,8 @@ figures() {
 	figures push-layout | grep -x cog-push
 	run figures push-layout
 	[[ $output != *crane* ]]
-	wait_for 20 is_clean || leftovers
-	is_clean
+	wait_for 20 is_clean || echo "left: $left"
+	[ -z "$left" ]
 }
 
 @test "a bench that is stopped leaves nothing behind" {
@@ -80,6 +81,6 @@ figures() {
 	wait "$!" || status=$?
 	cat said
 	[ "$status" -eq 143 ]
-	wait_for 20 is_clean || leftovers
-	is_clean
+	wait_for 20 is_clean || echo "left: $left"
+	[ -z "$left" ]
 }
