@@ -29,18 +29,18 @@ static int ask(struct registry *r, const struct retry_policy *retry, struct sess
 	       struct error *e)
 {
 	struct attempt a;
+	struct error other = {0};
 	int rc;
 	attempt_init(&a, r, retry, NULL);
 	a.is_silent = true;
 	do
-		rc = registry_ping(r, e);
-	while (rc && attempt_again(&a, e));
-	if (rc)
-		return -1;
-	a.failures = 0;
-	do
 		rc = registry_start(r, s, NULL, e);
 	while (rc && attempt_again(&a, e));
+	/* What refuses the POST may be no registry at all. */
+	bool may_be_none = rc && a.http_status && a.http_status != 401 &&
+			   (e->status == STATUS_FAILED || e->status == STATUS_DENIED);
+	if (may_be_none && registry_ping(r, &other))
+		*e = other;
 	return rc;
 }
 

@@ -53,7 +53,7 @@ authorizations() {
 	has_one_line "$stderr"
 	[[ $stderr == "oci-push-check: POST http://$REGISTRY/v2/a/b/blobs/uploads/: 401"* ]]
 	[[ $stderr != *wrong-secret* ]]
-	[ "$(exchange)" = "GET 401,GET 401,POST 401" ]
+	[ "$(exchange)" = "POST 401,POST 401" ]
 }
 
 @test "without credentials the line says how to log in" {
@@ -77,7 +77,7 @@ authorizations() {
 	start_registry --bearer --challenge "$bearer, Basic realm=x" --challenge "Digest nonce=\"a,b\""
 	check
 	[ "$status" -eq 0 ]
-	[ "$(authorizations)" = "none,Bearer,Bearer,Bearer" ]
+	[ "$(authorizations)" = "none,Bearer,Bearer" ]
 }
 
 @test "a relative realm is of the registry, and gives a token" {
@@ -205,7 +205,7 @@ authorizations() {
 	write_config "$HOME/.docker/config.json" "{\"auths\":{\"$REGISTRY\":{\"registrytoken\":\"my-own\"}}}"
 	check
 	[ "$status" -eq 77 ]
-	[ "$(exchange)" = "GET 401,GET 401,POST 401" ]
+	[ "$(exchange)" = "POST 401,POST 401" ]
 	[ "$(token_requests)" = "" ]
 	[[ $stderr != *my-own* ]]
 }
@@ -236,7 +236,7 @@ authorizations() {
 	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=1
 	try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 2400000)"
 	[ "$status" -eq 0 ]
-	[ "$(token_requests | wc -l)" -eq 2 ]
+	[ "$(token_requests | wc -l)" -ge 2 ]
 	[ "$(requests 'select(.status == 401)' | wc -l)" -eq 1 ]
 }
 
@@ -285,8 +285,8 @@ refused_once() {
 	[ "$status" -eq 0 ]
 	refused_once PUT
 	start_tokens
-	start_bearer_registry --blob "$layer" --blob "$config" --expire-at PUT:1
-	try oci-manifest-put L "$REGISTRY/a/b:1"
+	start_bearer_registry --blob "$layer" --blob "$config" --expire-at PUT:2
+	try oci-manifest-put L "$REGISTRY/a/b:1" "$REGISTRY/a/b:2"
 	[ "$status" -eq 0 ]
 	refused_once PUT
 }

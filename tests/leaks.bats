@@ -167,7 +167,7 @@ check() {
 	write_config "$HOME/.docker/config.json" "$(auths 192.0.2.1:5000 me:right)"
 	COG_TOKEN_DIR=$WORLD/shared try oci-push-check 192.0.2.1:5000/a/b
 	[ "$status" -eq 1 ]
-	[[ $stderr == "oci-push-check: GET http://192.0.2.1:5000/v2/: plain HTTP to another machine is refused; --plain-http allows it" ]]
+	[[ $stderr == "oci-push-check: POST http://192.0.2.1:5000/v2/a/b/blobs/uploads/: plain HTTP to another machine is refused; --plain-http allows it" ]]
 	is_soon "$start"
 }
 

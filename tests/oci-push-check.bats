@@ -7,8 +7,7 @@ load layout
 	try oci-push-check "$REGISTRY/a/b"
 	[ "$status" -eq 0 ]
 	[ -z "$output$stderr" ]
-	[ "$(requests '[.method, .path] | join(" ")' | tr -d '"')" = "GET /v2/
-POST /v2/a/b/blobs/uploads/
+	[ "$(requests '[.method, .path] | join(" ")' | tr -d '"')" = "POST /v2/a/b/blobs/uploads/
 DELETE /v2/a/b/blobs/upload/u1" ]
 }
 
@@ -84,24 +83,24 @@ DELETE /v2/a/b/blobs/upload/u1" ]
 }
 
 @test "a server that fails: try again" {
-	start_registry --fail GET:1:503
+	start_registry --fail POST:1:503
 	COG_PUSH_RETRIES=0 try oci-push-check "$REGISTRY/a/b"
 	[ "$status" -eq 75 ]
 	[[ $stderr == *503* ]]
 }
 
 @test "what fails in passing is asked again, with a line on stderr alone" {
-	start_registry --fail GET:2:503 --fail-at POST:1:503 --fail-at POST:2:429
+	start_registry --fail-at POST:1:503 --fail-at POST:2:429
 	try oci-push-check "$REGISTRY/a/b"
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
-	[ "$(requests .method | tr -d '"' | paste -sd' ')" = "GET GET GET POST POST POST DELETE" ]
-	[ "$(grep -c 'again in .* of 5)' <<<"$stderr")" -eq 4 ]
-	[[ $stderr == *"GET http://$REGISTRY/v2/: 503"*"(2 of 5)"*POST*503*"(1 of 5)"*POST*429*"(2 of 5)" ]]
+	[ "$(requests .method | tr -d '"' | paste -sd' ')" = "POST POST POST DELETE" ]
+	[ "$(grep -c 'again in .* of 5)' <<<"$stderr")" -eq 2 ]
+	[[ $stderr == *"POST http://$REGISTRY/v2/a/b/blobs/uploads/: 503"*"(1 of 5)"*POST*429*"(2 of 5)" ]]
 }
 
 @test "a registry that stays down is asked as often as was said" {
-	start_registry --fail GET:9:503
+	start_registry --fail POST:9:503
 	try oci-push-check --retries 3 "$REGISTRY/a/b"
 	[ "$status" -eq 75 ]
 	[ "$(requests .method | wc -l)" -eq 4 ]
@@ -109,7 +108,7 @@ DELETE /v2/a/b/blobs/upload/u1" ]
 }
 
 @test "Retry-After counts" {
-	start_registry --fail GET:1:429:1
+	start_registry --fail POST:1:429:1
 	SECONDS=0
 	try oci-push-check "$REGISTRY/a/b"
 	[ "$status" -eq 0 ]

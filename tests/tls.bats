@@ -36,7 +36,7 @@ check() {
 # refused TEXT: a certificate error in one line, and nothing came in the clear.
 refused() {
 	[ "$status" -eq 1 ] && has_one_line "$stderr" &&
-		[[ $stderr == "oci-push-check: GET https://$REGISTRY/v2/: "*"$1"* ]] && [ ! -s "$REGISTRY_LOG" ]
+		[[ $stderr == "oci-push-check: POST https://$REGISTRY/v2/a/b/blobs/uploads/: "*"$1"* ]] && [ ! -s "$REGISTRY_LOG" ]
 }
 
 @test "a CA that nobody knows is refused with what to do, and nothing goes in the clear" {
@@ -99,7 +99,7 @@ refused() {
 	start_registry --tls "$CERT" "$KEY" --client-ca "$CA"
 	check --cacert "$CA"
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"https://$REGISTRY/v2/: it "*"a client certificate: --cert and --key" ]]
+	[[ $stderr == *"https://$REGISTRY/v2/a/b/blobs/uploads/: it "*"a client certificate: --cert and --key" ]]
 	make_certificate
 	check --cacert "$CA" --cert "$CERT" --key "$KEY"
 	[ "$status" -eq 1 ]
@@ -238,5 +238,5 @@ start_odd_server() {
 	start_odd_server
 	check
 	[ "$status" -eq 75 ]
-	grep -q "GET /v2/" "$REGISTRY_LOG"
+	grep -q "POST /v2/" "$REGISTRY_LOG"
 }

@@ -286,7 +286,7 @@ push() {
 	write_config "$HOME/.docker/config.json" "$(auths "$TLS_NGINX" me:right)"
 	push "$TLS_NGINX/tls/a:1"
 	[ "$status" -eq 1 ]
-	[[ $stderr == *"https://$TLS_NGINX/v2/: its certificate is of an unknown CA: name the CA's file with --cacert" ]]
+	[[ $stderr == *"https://$TLS_NGINX/v2/"*": its certificate is of an unknown CA: name the CA's file with --cacert" ]]
 	COG_PUSH_CACERT=$PEERS/ca.pem push "$TLS_NGINX/tls/a:1"
 	[ "$status" -eq 0 ]
 	has_image "$PASSWORD_REGISTRY/tls/a:1"
