@@ -14,6 +14,7 @@
 #include "descriptor.h"
 #include "json.h"
 #include "program.h"
+#include "pushed.h"
 #include "referrers.h"
 
 #include <errno.h>
@@ -209,11 +210,13 @@ int delivery_put(const struct delivery *d, const char *name, const struct manife
 	int has_subject = referrers_subject(m, &subject, e);
 	if (has_subject < 0)
 		return -1;
-	int there = has_subject ? 0 : is_there(&j, name, m->media_type, &m->digest, e);
+	bool may_be_there = !has_subject && pushed_has(&d->registry->repository, &m->digest);
+	int there = may_be_there ? is_there(&j, name, m->media_type, &m->digest, e) : 0;
 	if (there)
 		return there < 0 ? -1 : 0;
 	if (put(&j, e))
 		return -1;
+	pushed_add(&d->registry->repository, &m->digest);
 	if (!has_subject || digest_equal(&subject, &j.subject))
 		return 0;
 	return referrers_add(d->registry, &d->options->retry, m, &subject, e);

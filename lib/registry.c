@@ -339,16 +339,6 @@ static bool read_session(const struct registry *r, int fd, const char *name, str
 	return is_ours;
 }
 
-bool registry_is_shared(const struct registry *r)
-{
-	int fd = open_shared_dir(r);
-	if (fd < 0)
-		return false;
-	bool is_there = faccessat(fd, SESSION_FILE, F_OK, 0) == 0;
-	close(fd);
-	return is_there;
-}
-
 bool registry_take(const struct registry *r, struct session *s)
 {
 	char taken[64];

@@ -87,9 +87,6 @@ void registry_cancel(struct registry *r, const struct session *s);
  * session stays the caller's; 1 when it was put; -1. */
 int registry_share(const struct registry *r, const struct session *s, struct error *e);
 
-/* Whether a session was put there that nobody took. */
-bool registry_is_shared(const struct registry *r);
-
 /* Takes the session that was put there for this repository. Returns whether there was one; only one
  * program gets it. */
 bool registry_take(const struct registry *r, struct session *s);

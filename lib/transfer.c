@@ -31,6 +31,7 @@ struct transfer {
 	struct upload upload;
 	struct profile known; /* what is on disk about the host */
 	struct session session;
+	bool is_taken; /* it is that of oci-push-check, and not used yet */
 	struct journal journal;
 	struct verify verify;
 	char pushed_to[REFERENCE_NAME_MAX + 1]; /* another repository that had it from here */
@@ -158,7 +159,8 @@ static int open_session(struct transfer *t, const struct upload_step *step, stru
 	}
 	if (a->was_mount)
 		return mount(t, e);
-	a->is_taken = registry_take(t->registry, &t->session);
+	a->is_taken = t->is_taken || registry_take(t->registry, &t->session);
+	t->is_taken = false;
 	return a->is_taken ? 0 : registry_start(t->registry, &t->session, NULL, e);
 }
 
@@ -312,7 +314,7 @@ static bool may_probe(const struct transfer *t)
 {
 	const struct registry *r = t->registry;
 	return plan_is_small(t->blob->size, &t->options->limits, &t->known) && !t->mounts[0] &&
-	       !t->upload.has_session && !r->takes_no_probe && !registry_is_shared(r) &&
+	       !t->upload.has_session && !r->takes_no_probe &&
 	       !pushed_has(&r->repository, t->blob->digest);
 }
 
@@ -327,8 +329,11 @@ static int run(struct transfer *t, struct error *e)
 	}
 	find_session(t);
 	find_mounts(t);
-	if (may_probe(t))
-		upload_probe(&t->upload);
+	if (may_probe(t)) {
+		t->is_taken = registry_take(t->registry, &t->session);
+		if (!t->is_taken)
+			upload_probe(&t->upload);
+	}
 	while (u->next != UPLOAD_DONE && u->next != UPLOAD_FAILED)
 		if (step_on(t, e))
 			return -1;
@@ -344,6 +349,7 @@ int transfer_blob(struct registry *r, const struct transfer_options *o,
 		  const struct transfer_blob *blob, struct error *e)
 {
 	struct transfer t = {.registry = r, .options = o, .blob = blob};
+	struct error ignored = {0};
 	if (blob->size == 0)
 		return error_set(e, STATUS_DATA,
 				 "blob %s: empty: registries take no blobs of 0 bytes",
@@ -356,6 +362,8 @@ int transfer_blob(struct registry *r, const struct transfer_options *o,
 	verify_init(&t.verify, blob->digest, blob->fd, blob->size);
 	t.verify.is_right = o->is_trusted;
 	int rc = run(&t, e);
+	if (t.is_taken) /* and not needed */
+		(void)registry_share(r, &t.session, &ignored);
 	verify_release(&t.verify);
 	journal_close(&t.journal);
 	return rc;

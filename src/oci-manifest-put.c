@@ -160,6 +160,7 @@ static int check_digests(const struct publisher *p, struct error *e)
 static void run(struct publisher *p, const char *dir, const char *selector, bool is_sparse_allowed,
 		struct error *e)
 {
+	struct session unused;
 	if (layout_open(&p->layout, dir, e))
 		goto out;
 	p->layout.is_sparse_allowed = is_sparse_allowed;
@@ -170,7 +171,9 @@ static void run(struct publisher *p, const char *dir, const char *selector, bool
 					.options = &p->options,
 					.open = open_blob,
 					.context = p};
-	(void)layout_walk(&p->layout, &p->root, visit, p, e);
+	/* No blob has needed what oci-push-check has opened. */
+	if (layout_walk(&p->layout, &p->root, visit, p, e) == 0 && registry_take(&p->registry, &unused))
+		registry_cancel(&p->registry, &unused);
 out:
 	registry_release(&p->registry);
 	layout_release(&p->layout);

@@ -63,8 +63,8 @@ layer() {
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(grep -c '^sha256:.* exists$' <<<"$stderr")" -eq 5 ]
 	[ "$(wc -l <<<"$stderr")" -eq 5 ]
-	# The question whether we may push, and the tag.
-	[ "$(methods)" = "1GET 6HEAD 1POST " ]
+	# The question whether we may push, whose session is given up, and the tag.
+	[ "$(methods)" = "1DELETE 6HEAD 1POST " ]
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
 
