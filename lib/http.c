@@ -8,7 +8,8 @@
  * the answer and the reset come later. So a block is prepared first, and where the socket has
  * something to read then, the sending pauses until it was read. What comes while libcurl sends is
  * still in the socket when it gives up: of plain HTTP it is read there before the socket is closed;
- * of TLS it is lost, and the failure is a lost connection. */
+ * of TLS it is lost, and the failure is a lost connection. The next body then waits a moment behind
+ * its headers: who answers these alone is heard. */
 #include "http.h"
 
 #include "clock.h"
@@ -32,6 +33,7 @@ enum {
 	STALL_BYTES_PER_S = 1024,
 	STALL_MS = 30 * 1000,	  /* default of COG_PUSH_STALL_MS */
 	GRACE_MS = 3000,	  /* for a chunk that is nearly through when a signal comes */
+	WARY_MS = 1000,		  /* between headers and body, after an answer may have been lost */
 	UPLOAD_BLOCK = 16 * 1024, /* small: between two of them we look for an early answer */
 };
 
@@ -45,6 +47,8 @@ struct http {
 	char suspect[LOCATION_SIZE]; /* of this host the last answer may have come before the body was
 				      * read: servers that do so close the connection, not all say
 				      * it; "" for none */
+	bool is_wary; /* a body over TLS was cut, so its answer may be lost; none was taken since */
+	bool has_tls; /* there was an answer over TLS */
 };
 
 /* One hop of a request. */
@@ -59,6 +63,7 @@ struct transfer {
 	int64_t stall_ms;
 	int64_t grace_end_ms; /* 0: no signal has come */
 	const char *expired;  /* why it was ended; NULL: it was not */
+	int64_t wary_end_ms;  /* no body before; 0: at once */
 	bool is_paused;
 	bool is_refused; /* the reader or the sink has set an error */
 	struct error *error;
@@ -116,6 +121,10 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 		len = (size_t)left;
 	if (len == 0)
 		return 0;
+	if (clock_now_ms() < t->wary_end_ms) {
+		t->is_paused = true;
+		return CURL_READFUNC_PAUSE;
+	}
 	int64_t n = body->read(body->context, t->offset, data, len, t->error);
 	if (n <= 0) {
 		t->is_refused = true;
@@ -185,7 +194,7 @@ static int on_progress(void *context, curl_off_t total_down, curl_off_t down, cu
 		return 1;
 	if (is_expired(t, now))
 		return 1;
-	if (t->is_paused) {
+	if (t->is_paused && now >= t->wary_end_ms) {
 		t->is_paused = false;
 		curl_easy_pause(t->easy, CURLPAUSE_CONT);
 	}
@@ -245,7 +254,7 @@ static int fail(const struct http_request *q, const char *url, enum status statu
 	return error_set(e, status, "%s %.300s: %s", q->method, plain, why);
 }
 
-static enum status status_of(CURLcode code, bool has_errno)
+static enum status status_of(CURLcode code, bool has_errno, bool has_tls)
 {
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
@@ -259,7 +268,7 @@ static enum status status_of(CURLcode code, bool has_errno)
 	case CURLE_PARTIAL_FILE:
 		return STATUS_TEMPORARY;
 	case CURLE_SSL_CONNECT_ERROR:
-		return has_errno ? STATUS_TEMPORARY : STATUS_FAILED;
+		return has_errno || has_tls ? STATUS_TEMPORARY : STATUS_FAILED;
 	default:
 		return STATUS_FAILED;
 	}
@@ -277,6 +286,8 @@ static const char *reason(const struct http *h, CURLcode code, long os_error)
 	case CURLE_RECV_ERROR:
 		return os_error ? strerror((int)os_error) : "the connection was lost";
 	case CURLE_SSL_CONNECT_ERROR:
+		if (h->has_tls)
+			return "the connection was closed before TLS was set up";
 		return os_error ? strerror((int)os_error)
 				: "no TLS: --plain-http is for a registry that speaks none";
 	default:
@@ -300,6 +311,21 @@ static bool is_answered(const struct transfer *t, CURLcode code)
 	return status >= 300 || (status >= 200 && (!body || t->offset == body->size));
 }
 
+/* What the next request has to know of this one. */
+static void learn(struct http *h, const struct transfer *t, CURLcode code)
+{
+	bool is_cut = code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+		      code == CURLE_SEND_FAIL_REWIND || code == CURLE_GOT_NOTHING;
+	if (strncasecmp(t->response->url, "https:", 6) != 0)
+		return;
+	if (code == CURLE_OK)
+		h->has_tls = true;
+	/* Smaller bodies may follow a 413: wary until one is taken. */
+	if (t->request->body && !t->is_refused && (is_cut || code == CURLE_OK) &&
+	    t->response->status < 300)
+		h->is_wary = !t->response->status;
+}
+
 static int finish(const struct http *h, const struct transfer *t, CURLcode code)
 {
 	struct http_response *r = t->response;
@@ -316,8 +342,8 @@ static int finish(const struct http *h, const struct transfer *t, CURLcode code)
 	r->is_not_tls = tls_is_missing(&h->tls, h->easy, code);
 	if (tls_explain(&h->tls, h->easy, code, why, sizeof why))
 		return fail(t->request, r->url, STATUS_FAILED, why, t->error);
-	return fail(t->request, r->url, status_of(code, os_error != 0), reason(h, code, os_error),
-		    t->error);
+	return fail(t->request, r->url, status_of(code, os_error != 0, h->has_tls),
+		    reason(h, code, os_error), t->error);
 }
 
 static bool has_body(const char *method)
@@ -438,6 +464,8 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	int rc = -1;
 	t.start_ms = t.mark_ms = clock_now_ms();
 	t.stall_ms = h->stall_ms;
+	if (h->is_wary && q->body)
+		t.wary_end_ms = t.start_ms + (WARY_MS < t.stall_ms / 2 ? WARY_MS : t.stall_ms / 2);
 	http_response_clear(r);
 	r->sent_bytes = 0;
 	r->is_repeated = r->is_not_tls = false;
@@ -456,8 +484,10 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
 	trace(q, r);
 	h->transfer = &t;
-	rc = finish(h, &t, curl_easy_perform(h->easy));
+	CURLcode code = curl_easy_perform(h->easy);
 	h->transfer = NULL;
+	learn(h, &t, code);
+	rc = finish(h, &t, code);
 	if (q->body && r->status >= 300)
 		memcpy(h->suspect, r->url, sizeof h->suspect);
 	else if (location_same_host(h->suspect, r->url))

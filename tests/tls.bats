@@ -240,3 +240,85 @@ start_odd_server() {
 	[ "$status" -eq 75 ]
 	grep -q "POST /v2/" "$REGISTRY_LOG"
 }
+
+# --- What ends an upload over TLS
+
+# start_relay BYTES COUNT: REGISTRY is a way to the registry that ends the first connection within a body,
+# after BYTES, and the COUNT that follow before TLS is set up. The file "relayed" has a line for each that
+# has ended: its number and the bytes that the client had sent.
+start_relay() {
+	"$PYTHON" - "$WORLD/relay-port" "${REGISTRY#*:}" "$@" 3>&- <<-'END' &
+		import os, socket, sys, threading
+		port, most, count = map(int, sys.argv[2:5])
+		server = socket.create_server(("127.0.0.1", 0))
+		with open(sys.argv[1] + ".tmp", "w") as file:
+		    file.write(str(server.getsockname()[1]))
+		os.rename(sys.argv[1] + ".tmp", sys.argv[1])
+
+		def note(number, sent):
+		    with open("relayed", "a") as file:
+		        file.write(f"{number} {sent}\n")
+
+		def copy(number, source, target):
+		    sent = 0
+		    try:
+		        while data := source.recv(65536):
+		            sent += len(data)
+		            if number == 1 and sent > most and len(data) > 4096:
+		                break
+		            target.sendall(data)
+		    except OSError:
+		        pass
+		    for one in (source, target):
+		        try:
+		            one.shutdown(socket.SHUT_RDWR)
+		        except OSError:
+		            pass
+		    if number:
+		        note(number, sent)
+
+		for number in range(1, 1000):
+		    peer, _ = server.accept()
+		    if 1 < number < count + 2:
+		        note(number, len(peer.recv(1000)))
+		        peer.close()
+		        continue
+		    backend = socket.create_connection(("127.0.0.1", port))
+		    for way in ((number, peer, backend), (0, backend, peer)):
+		        threading.Thread(target=copy, args=way, daemon=True).start()
+	END
+	SERVERS+=($!)
+	wait_for 10 test -s "$WORLD/relay-port"
+	REGISTRY=127.0.0.1:$(cat "$WORLD/relay-port")
+}
+
+@test "a connection that ends within a chunk or before TLS is set up is made again, and the chunk sent again" {
+	new_layout L
+	export COG_PUSH_CHUNK_SIZE=1000000 COG_PUSH_MULTIPART_THRESHOLD=1
+	start_registry --tls "$CERT" "$KEY" --model v3
+	start_relay 1500000 2
+	try oci-blob-upload --cacert "$CA" L "$REGISTRY/a/b" "$(random_blob L 3000000)"
+	[ "$status" -eq 0 ]
+	[ "$(head -n 3 relayed | cut -d' ' -f1 | paste -sd' ')" = "1 2 3" ]
+	[[ $stderr == *"the connection was closed before TLS was set up: again in "* ]]
+	[ "$(requests 'select(.method == "POST")' | wc -l)" -eq 1 ]
+	[ "$(requests 'select(.method == "PATCH").bodyBytes' | jq -s add)" -le 4000000 ]
+	[ "$(requests 'select(.method == "CLEAR")')" = "" ]
+}
+
+is_relayed() {
+	[ "$(wc -l <relayed)" -ge "$1" ]
+}
+
+@test "after a connection over TLS that was cut no body is sent before there was time for an answer: none is lost" {
+	new_layout L
+	start_registry --tls "$CERT" "$KEY" --max-body 100000
+	start_relay 0 0
+	try oci-blob-upload --cacert "$CA" L "$REGISTRY/a/b" "$(random_blob L 20000000)"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *413*COG_PUSH_CHUNK_SIZE* ]]
+	[ "$(jq -c 'select(.event == "retry")' <<<"$output" | wc -l)" -le 1 ]
+	wait_for 10 is_relayed 3
+	# No block of 16 KiB.
+	[ "$(sed 1d relayed | awk '$2 > 10000')" = "" ]
+}
