@@ -441,6 +441,11 @@ PUT - 0" ]
 	[ "$status" -eq 75 ]
 	[[ $stderr == *"https://name.invalid/"*resolve* ]]
 	has_one_line "$stderr"
+	for name in "$NOBODY:refused" name.invalid:resolve; do
+		COG_PUSH_RETRIES=2 try oci-blob-upload L "${name%:*}/a/b" "$d"
+		[ "$status" -eq 75 ]
+		[ "$(jq -r 'select(.event == "retry") | "\(.attempt) \(.reason)"' <<<"$output" | grep -c "^[12] .*${name##*:}")" -eq 2 ]
+	done
 }
 
 @test "TLS: a trusted certificate is taken, another is not, and nothing goes in the clear" {

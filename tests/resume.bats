@@ -93,13 +93,17 @@ journal_offset() {
 }
 
 @test "a chunk is sent again, not the blob, for every status that may pass" {
-	for status in 0 408 425 429 499 500 502 503 504 520 524; do
-		start_registry --model v3 --store store --fail-at "PATCH:3:$status"
-		upload "$(random_blob L 5500000)"
+	local fault why=": the connection was closed without an answer"
+	for fault in 0 408 425 429 499 500 502 503 504 520 521 522 523 524; do
+		start_registry --model v3 --store store --fail-at "PATCH:3:$fault"
+		d=$(random_blob L 5500000)
+		upload "$d"
 		[ "$(of_method POST)" -eq 1 ]
 		[ "$(excess 5500000)" -le 1048576 ]
 		[ "$(jq -c 'select(.event == "retry") | [.attempt, .maxAttempts, .delayMs]' <<<"$output")" = "[1,5,1]" ]
-		[[ $stderr == *"again in "*"(1 of 5)"* ]]
+		[ "$(jq -r 'select(.event == "retry") | "\(.digest) \(.httpStatus // 0)"' <<<"$output")" = "$d $fault" ]
+		[ "$fault" -eq 0 ] || why=": $fault: "
+		[[ $stderr == "oci-blob-upload: ${d:0:19}: PATCH http://$REGISTRY/"*"$why"*": again in 0.0 s (1 of 5)" ]]
 		stop_registry
 	done
 }
@@ -226,6 +230,29 @@ journal_offset() {
 	[ "$(jq 'select(.event == "done").sentBytes' <<<"$output")" -lt 23222784 ]
 }
 
+@test "an uploader that is killed within the first chunk has its session in the journal already" {
+	export COG_PUSH_CHUNK_SIZE=16777216
+	start_model v3 --throttle 20000000
+	d=$(random_blob L 40000000)
+	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 grep -q '"offset":0,' out
+	kill_upload
+	[ "$(journal_offset)" -eq 0 ]
+	upload "$d"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 40000000)" -eq 0 ]
+}
+
+@test "who goes on keeps the size of the chunks before, whatever is set now" {
+	start_model serverless --part-min 5242880 --throttle 20000000
+	begin_upload
+	kill_upload
+	COG_PUSH_CHUNK_SIZE=6000000 upload "$d"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(requests 'select(.method == "PATCH" and .status == 202).bodyBytes' | paste -sd' ')" = "16777216 16777216 6445568" ]
+}
+
 @test "a session that is gone when the next process comes is no failure" {
 	start_model v2 --throttle 20000000
 	begin_upload
@@ -257,6 +284,29 @@ journal_offset() {
 	[ "$(journal_offset)" -eq 33554432 ]
 	upload "$d"
 	[ "$(of_method POST)" -eq 1 ]
+}
+
+@test "a second signal ends at once, and the running chunk is dropped" {
+	start_model v3 --throttle 10000000
+	begin_upload
+	kill -TERM "$pid"
+	kill -INT "$pid"
+	code=0
+	wait "$pid" || code=$?
+	[ "$code" -eq 130 ]
+	[ "$(journal_offset)" -eq 16777216 ]
+	upload "$d"
+	[ "$(of_method POST)" -eq 1 ]
+}
+
+@test "a transfer that stalls while a chunk is sent is tried again, and nothing but the chunk is sent twice" {
+	export COG_PUSH_CHUNK_SIZE=16777216 COG_PUSH_STALL_MS=400
+	start_model v3 --stall-at PATCH:2:1000000:4
+	upload "$(random_blob L 40000000)"
+	[ "$(jq -r 'select(.event == "retry").reason' <<<"$output")" = \
+		"PATCH http://$REGISTRY/v2/a/b/blobs/uploads/u1: the transfer stalled" ]
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 40000000)" -le 16777216 ]
 }
 
 @test "bytes that changed between two processes are not committed" {

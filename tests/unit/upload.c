@@ -4,6 +4,7 @@
 #include "check.h"
 #include "upload.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB (INT64_C(1) << 20)
@@ -387,6 +388,41 @@ static void test_tries(void)
 	NEXT(FAILED, 0, 0);
 }
 
+/* The defaults, and how the delays grow. */
+static void test_delays(void)
+{
+	struct retry_policy p;
+	struct error e = {0};
+	unsetenv("COG_PUSH_RETRIES");
+	unsetenv("COG_PUSH_RETRY_DELAY_MS");
+	CHECK(retry_policy_from_env(&p, &e) == 0 && p.tries == 5 && p.delay_ms == 2000);
+	static const int64_t delays[] = {2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
+		int64_t least = retry_delay(&p, (int64_t)i + 1, -1, 0);
+		int64_t most = retry_delay(&p, (int64_t)i + 1, -1, 1023);
+		CHECK(least == delays[i]);
+		CHECK(most > least + least / 5 && most <= least + least / 4);
+	}
+	CHECK(retry_delay(&p, 1, 30000, 0) == 30000);
+	CHECK(retry_delay(&p, 1, 700000, 0) == 600000);
+
+	/* Two uploads that fail together do not come back together. */
+	int64_t first = 0;
+	bool differs = false;
+	for (uint32_t seed = 1; seed < 20; seed++) {
+		struct upload u;
+		struct plan_limits limits = {.chunk = 4, .threshold = 1};
+		upload_init(&u, 10, &limits, &p, &(struct profile){0}, seed * 7919);
+		say(&u, 503, -1);
+		say(&u, 503, -1);
+		cut(&u, false);
+		int64_t delay = upload_next(&u).delay_ms;
+		differs = differs || (first && delay != first);
+		first = delay;
+	}
+	CHECK(differs);
+}
+
 static void test_too_large(void)
 {
 	struct upload u;
@@ -425,6 +461,14 @@ static void test_too_large(void)
 	NEXT(OPEN, 0, 0);
 	upload_answered(&u, &a);
 	NEXT(SEND, 0, 20 * MIB);
+	/* Its minimum is the smallest body. */
+	for (int64_t chunk = 10 * MIB; chunk >= 5 * MIB; chunk /= 2) {
+		say(&u, 413, -1);
+		upload_answered(&u, &a);
+		NEXT(SEND, 0, chunk);
+	}
+	say(&u, 413, -1);
+	NEXT(FAILED, 0, 0);
 
 	/* One body that is too large goes in chunks. */
 	struct plan_limits limits = {.chunk = 256 * MIB, .threshold = 50 * MIB};
@@ -852,6 +896,7 @@ int main(void)
 	test_unclear_end();
 	test_lost_session();
 	test_tries();
+	test_delays();
 	test_too_large();
 	test_refused_shapes();
 	test_unclear_commit();
