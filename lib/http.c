@@ -13,6 +13,7 @@
 #include "http.h"
 
 #include "clock.h"
+#include "outcome.h"
 #include "program.h"
 #include "tls.h"
 
@@ -254,47 +255,6 @@ static int fail(const struct http_request *q, const char *url, enum status statu
 	return error_set(e, status, "%s %.300s: %s", q->method, plain, why);
 }
 
-static enum status status_of(CURLcode code, bool has_errno, bool has_tls)
-{
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_OPERATION_TIMEDOUT:
-	case CURLE_SEND_ERROR:
-	case CURLE_SEND_FAIL_REWIND:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
-		return STATUS_TEMPORARY;
-	case CURLE_SSL_CONNECT_ERROR:
-		return has_errno || has_tls ? STATUS_TEMPORARY : STATUS_FAILED;
-	default:
-		return STATUS_FAILED;
-	}
-}
-
-static const char *reason(const struct http *h, CURLcode code, long os_error)
-{
-	switch (code) {
-	case CURLE_COULDNT_CONNECT:
-		return os_error ? strerror((int)os_error) : "no connection";
-	case CURLE_GOT_NOTHING:
-	case CURLE_SEND_FAIL_REWIND:
-		return "the connection was closed without an answer";
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-		return os_error ? strerror((int)os_error) : "the connection was lost";
-	case CURLE_SSL_CONNECT_ERROR:
-		if (h->has_tls)
-			return "the connection was closed before TLS was set up";
-		return os_error ? strerror((int)os_error)
-				: "no TLS: --plain-http is for a registry that speaks none";
-	default:
-		return *h->why ? h->why : curl_easy_strerror(code);
-	}
-}
-
 /* Whether the answer's status counts although the transfer ended badly: its body was cut, or was
  * longer than we read, or the peer closed after an early refusal. An early 2xx is no answer. */
 static bool is_answered(const struct transfer *t, CURLcode code)
@@ -342,8 +302,9 @@ static int finish(const struct http *h, const struct transfer *t, CURLcode code)
 	r->is_not_tls = tls_is_missing(&h->tls, h->easy, code);
 	if (tls_explain(&h->tls, h->easy, code, why, sizeof why))
 		return fail(t->request, r->url, STATUS_FAILED, why, t->error);
-	return fail(t->request, r->url, status_of(code, os_error != 0, h->has_tls),
-		    reason(h, code, os_error), t->error);
+	const struct outcome o = {
+		.code = code, .os_error = os_error, .why = h->why, .has_tls = h->has_tls};
+	return fail(t->request, r->url, outcome_status(&o), outcome_reason(&o), t->error);
 }
 
 static bool has_body(const char *method)
