@@ -60,7 +60,7 @@ is_exact() {
 # each_form CMD: runs CMD with t.tar as every fixture and as the tars of other builders in turn.
 each_form() {
 	each_tar "$1" "$DATA"/*.tar good manifest_first dotted nix long_names pax_names junk docker25_null \
-		docker25_no_layers hard_link_before hard_link_after symlink_after symlink_chain kaniko rules_oci \
+		docker25_no_layers hard_link_before hard_link_after symlink_after symlink_chain kaniko jib rules_oci \
 		zstd_layer empty_layer no_tags foreign oci_plain oci_gzip oci_unnamed oci_empty_name oci_two_tags \
 		oci_two_images oci_foreign attestations sparse_one
 }
@@ -288,7 +288,7 @@ nothing_superfluous() {
 	each_tar gives_the_same manifest_first dotted nix long_names pax_names ustar_prefix pax_size old_type \
 		no_end trailing_garbage junk docker25_null docker25_no_layers
 	each_tar gives_right_layers hard_link_before hard_link_after symlink_after symlink_chain long_links \
-		pax_links kaniko rules_oci empty_layer no_tags windows oci_gzip oci_unnamed oci_empty_name \
+		pax_links kaniko jib rules_oci empty_layer no_tags windows oci_gzip oci_unnamed oci_empty_name \
 		oci_two_tags oci_two_images
 }
 

@@ -146,6 +146,13 @@ def kaniko():
         "manifest.json", manifest([sha(a) + ".tar.gz", sha(b) + ".tar.gz"], "sha256:" + sha(CONFIG), None)).end()
 
 
+def jib():
+    "config.json, and gzip'd layers that are named by their digest"
+    a, b = packed(A), packed(B)
+    Tar().file(sha(a) + ".tar.gz", a).file(sha(b) + ".tar.gz", b).file("config.json", CONFIG).file(
+        "manifest.json", manifest([sha(a) + ".tar.gz", sha(b) + ".tar.gz"], "config.json")).end()
+
+
 def rules_oci():
     "blobs/sha256/<hex>.tar.gz, one of them not gzip'd whatever its name says"
     b = packed(B)
