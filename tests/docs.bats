@@ -16,6 +16,7 @@ make_engine() {
 		case "$1 ${2-}" in
 		"save -o") exec cp "$SAVED" "$3" ;;
 		"save "*) exec cat "$SAVED" ;;
+		"build -t") ;;
 		"image inspect" | "inspect "*) echo "$IMAGE_ID" ;;
 		*) echo "engine: not expected: $*" >&2 && exit 1 ;;
 		esac
@@ -94,6 +95,30 @@ pushed() {
 	pushed team/fixture:v1
 	try make -q image.ref
 	[ "$status" -eq 0 ]
+}
+
+@test "the script of the CI job in the README makes a file with the reference by digest" {
+	start_registry
+	fenced yaml
+	sed -n 's/^    - //p' 01.yaml >job
+	[ "$(wc -l <job)" -eq 2 ]
+	VERSION=v1 REGISTRY=$REGISTRY timeout 60 bash -eu -o pipefail job 3>&-
+	[[ "$(cat image.ref)" == "$REGISTRY/app@sha256:"* ]]
+	pushed app:v1
+}
+
+@test "make install puts programs and pages in their places, and make uninstall removes just these" {
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+	installed() { make -s -C "$ROOT" -o all "$1" DESTDIR="$WORLD/a root" PREFIX=/opt/cog; }
+	mkdir -p "a root/opt/cog/bin"
+	: >"a root/opt/cog/bin/other"
+	installed install
+	(cd "$ROOT" && find bin -type f && find man -type f | sed 's,man/\(.*\.\(.\)\)$,share/man/man\2/\1,') |
+		sort >expected
+	(cd "a root/opt/cog" && find . -type f ! -name other | cut -c3- | sort) | diff expected -
+	"a root/opt/cog/bin/cog-push" --version
+	installed uninstall
+	[ "$(find "a root" -type f)" = "a root/opt/cog/bin/other" ]
 }
 
 @test "the two commands of the README are there" {
