@@ -122,7 +122,9 @@ def run(command, env):
 
 
 def measure(command, env, registry=None, daemon=None):
-    """The figures of one run. time(1) is between, or the child would begin with the peak of this process."""
+    """The figures of one run. time(1) is between, or the child would begin with the peak of this process. What
+    others have written is on the disk before: it would be written while this one runs."""
+    os.sync()
     figures = f"{env['TMPDIR']}/figures"
     if daemon:
         daemon.reset_peak()

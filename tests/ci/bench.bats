@@ -7,7 +7,7 @@ setup_file() {
 }
 
 bench() {
-	try timeout -k 10 400 "$PYTHON" "$ROOT/tests/bench" --size 5 --rounds 1 --json figures.json "$@"
+	try timeout -k 10 400 "$PYTHON" "$ROOT/tests/bench" --rounds 1 --size 5 --json figures.json "$@"
 }
 
 # The processes that name a folder that the bench has made, in an argument or as TMPDIR, and what is there.
@@ -47,7 +47,7 @@ figures() {
 	figures scale | grep -x 'push 1000 layers'
 	[[ $output == *"push-tar-again"* ]]
 	grep '^| push-tls | skopeo |' table.md
-	wait_for 20 is_clean || echo "left: $left"
+	wait_for 20 is_clean || echo "# left: $left" >&3
 	[ -z "$left" ]
 }
 
@@ -55,6 +55,22 @@ figures() {
 	bench push-tar push-tar-again
 	[ "$status" -eq 0 ]
 	jq -e '.tasks | .["push-tar"]["cog-push"].sent > 2 and .["push-tar-again"]["cog-push"].sent < 0.1' figures.json
+}
+
+# is_flat FEW MANY: a task's CPU time for a unit is at most that of the smaller one, and a third.
+is_flat() {
+	jq -e --arg few "$1" --arg many "$2" '.tasks.scale | .[$many].cpu_ms_each <= .[$few].cpu_ms_each * 4 / 3' figures.json
+}
+
+@test "cost grows with an image as it should, from 100 MB to 4 GB and from 250 layers to 1,000, and memory does not" {
+	bench --size 1000 scale
+	[ "$status" -eq 0 ]
+	echo "$output"
+	for task in convert push; do
+		is_flat "$task 100 MB" "$task 4000 MB"
+		is_flat "$task 250 layers" "$task 1000 layers"
+		jq -e --arg task "$task" '.tasks.scale | (.[$task + " 4000 MB"].peak - .[$task + " 100 MB"].peak) <= 4' figures.json
+	done
 }
 
 @test "a tool that fails is named with its last line, and the others go on" {
@@ -68,7 +84,7 @@ figures() {
 	figures push-layout | grep -x cog-push
 	run figures push-layout
 	[[ $output != *crane* ]]
-	wait_for 20 is_clean || echo "left: $left"
+	wait_for 20 is_clean || echo "# left: $left" >&3
 	[ -z "$left" ]
 }
 
@@ -81,6 +97,6 @@ figures() {
 	wait "$!" || status=$?
 	cat said
 	[ "$status" -eq 143 ]
-	wait_for 20 is_clean || echo "left: $left"
+	wait_for 20 is_clean || echo "# left: $left" >&3
 	[ -z "$left" ]
 }
