@@ -45,17 +45,20 @@ static int compare_blobs(const void *a, const void *b)
 	return order ? order : compare_order(x, y);
 }
 
-/* "DIFFID DIGEST SIZE": two digests, the rest of the line a number. */
+/* "DIFFID DIGEST SIZE [SAVEDID]": two digests, a number, perhaps a digest. */
 static int parse(struct known_layer *layer, char *line)
 {
 	enum { SIZE_DIGITS_MAX = 18 };
 	char *digest = line + DIGEST_TEXT_LEN, *size = digest + 1 + DIGEST_TEXT_LEN;
+	*layer = (struct known_layer){0};
 	line[strcspn(line, "\n")] = '\0';
 	if (strlen(line) < 2 * (DIGEST_TEXT_LEN + 1) || *digest != ' ' || *size != ' ')
 		return -1;
 	*digest++ = *size++ = '\0';
 	size_t digits = strspn(size, "0123456789");
-	if (digits == 0 || digits > SIZE_DIGITS_MAX || size[digits])
+	if (digits == 0 || digits > SIZE_DIGITS_MAX)
+		return -1;
+	if (size[digits] && (size[digits] != ' ' || digest_parse(&layer->saved_id, size + digits + 1)))
 		return -1;
 	layer->size = strtoll(size, NULL, 10);
 	return digest_parse(&layer->diff_id, line) || digest_parse(&layer->blob, digest) ? -1 : 0;
@@ -85,7 +88,7 @@ static int read_lines(struct known *k, FILE *file, const char *path, struct erro
 	errno = 0;
 	while (rc == 0 && getline(&line, &size, file) >= 0)
 		rc = parse(&layer, line)
-			     ? error_set(e, STATUS_DATA, "%s: line %zu is not DIFFID DIGEST SIZE", path,
+			     ? error_set(e, STATUS_DATA, "%s: line %zu is not DIFFID DIGEST SIZE [SAVEDID]", path,
 					 k->count + 1)
 			     : add(k, &layer, e);
 	if (rc == 0 && ferror(file))
@@ -150,6 +153,16 @@ const struct known_layer *known_by_diff_id(const struct known *k, const struct d
 		if (digest_equal(&layer->blob, diff_id) != is_packed)
 			return layer;
 	}
+	return NULL;
+}
+
+/* Few are asked for, of few: it is not worth a table. */
+const struct known_layer *known_by_saved_id(const struct known *k, const struct digest *saved_id,
+					    bool is_packed)
+{
+	for (size_t i = 0; k && i < k->count; i++)
+		if (digest_equal(&k->by_blob[i].layer.saved_id, saved_id))
+			return known_by_diff_id(k, &k->by_blob[i].layer.diff_id, is_packed);
 	return NULL;
 }
 

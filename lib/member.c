@@ -216,16 +216,23 @@ int member_store(struct members *t, struct member *m, struct tarball *tarball, c
 	return store_end(&s, t, m, rc, e);
 }
 
-/* The digest that the last part of a path is, with or without "sha256:" and a suffix. */
+static int parse_hex(const char *text, struct digest *d)
+{
+	char whole[DIGEST_TEXT_LEN + 1];
+	snprintf(whole, sizeof whole, "sha256:%.*s", DIGEST_HEX_LEN, text);
+	return digest_parse(d, whole);
+}
+
+/* The digest that the last part of a path is, with or without "sha256:" and a suffix, or the folder of a
+ * layer.tar. */
 static int parse_name(const char *path, struct digest *d)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	char text[DIGEST_TEXT_LEN + 1];
+	if (slash && strcmp(name, "layer.tar") == 0)
+		return slash - path == DIGEST_HEX_LEN ? parse_hex(path, d) : -1;
 	if (strncmp(name, "sha256:", 7) == 0)
 		name += 7;
-	snprintf(text, sizeof text, "sha256:%.*s", DIGEST_HEX_LEN, name);
-	bool is_whole = strcspn(name, ".") == DIGEST_HEX_LEN;
-	return is_whole ? digest_parse(d, text) : -1;
+	return strcspn(name, ".") == DIGEST_HEX_LEN ? parse_hex(name, d) : -1;
 }
 
 const struct known_layer *member_find_known(const struct members *t, const struct member *m)
@@ -233,8 +240,11 @@ const struct known_layer *member_find_known(const struct members *t, const struc
 	struct digest named;
 	if (!t->known || parse_name(m->path, &named))
 		return NULL;
-	if (m->encoding == ENCODING_TAR)
-		return known_by_diff_id(t->known, &named, t->compression.codec != CODEC_NONE);
+	bool is_packed = t->compression.codec != CODEC_NONE;
+	if (m->encoding == ENCODING_TAR) {
+		const struct known_layer *known = known_by_diff_id(t->known, &named, is_packed);
+		return known ? known : known_by_saved_id(t->known, &named, is_packed);
+	}
 	return is_compressed(m) ? known_by_blob(t->known, &named) : NULL;
 }
 

@@ -71,8 +71,8 @@ struct member *members_blob(struct members *t, const struct digest *d);
 int member_store(struct members *t, struct member *m, struct tarball *tarball, const void *first,
 		 size_t len, struct error *e);
 
-/* Whether the name of M, <64 hex digits> with or without a suffix, says that its blob is known: then it
- * need not be stored. NULL when it is not. M->encoding must be known. */
+/* Whether the name of M, <64 hex digits> with or without a suffix or with /layer.tar, says that its blob is
+ * known: then it need not be stored. NULL when it is not. M->encoding must be known. */
 const struct known_layer *member_find_known(const struct members *t, const struct member *m);
 
 /* As member_store(), but hashes only, and compares the digest with that in the name. STATUS_DATA. */

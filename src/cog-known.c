@@ -5,6 +5,7 @@
 #include "imagecache.h"
 #include "layout.h"
 #include "program.h"
+#include "savedid.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +36,9 @@ static const struct option options[] = {
 struct listing {
 	const char *suffix; /* of the media types that are compressed so */
 	FILE *lines;	    /* may be NULL */
+	const struct digest *diff_ids;
+	struct digest *saved_ids; /* of the diffIds */
+	size_t count;
 };
 
 static const char *suffix_of(const char *setting)
@@ -42,7 +46,8 @@ static const char *suffix_of(const char *setting)
 	return strncmp(setting, "zstd", 4) == 0 ? "zstd" : strncmp(setting, "none", 4) == 0 ? "tar" : "gzip";
 }
 
-/* A line says what the converter would make of a layer, so it is about such alone. */
+/* A line says what the converter would make of a layer, so it is about such alone. A further one for each
+ * place of the layer tells the converter what it is called there. */
 static int write_line(const struct listing *l, const struct descriptor *d,
 		      const struct digest *diff_id, struct error *e)
 {
@@ -50,9 +55,12 @@ static int write_line(const struct listing *l, const struct descriptor *d,
 	if (d->kind != KIND_LAYER || !digest_is_set(diff_id) || len < suffix ||
 	    strcmp(d->media_type + len - suffix, l->suffix) != 0)
 		return 0;
-	if (fprintf(l->lines, "%s %s %" PRId64 "\n", diff_id->text, d->digest.text, d->size) < 0)
-		return error_errno(e, "write");
-	return 0;
+	fprintf(l->lines, "%s %s %" PRId64 "\n", diff_id->text, d->digest.text, d->size);
+	for (size_t i = 0; i < l->count; i++)
+		if (digest_equal(&l->diff_ids[i], diff_id) && digest_is_set(&l->saved_ids[i]))
+			fprintf(l->lines, "%s %s %" PRId64 " %s\n", diff_id->text, d->digest.text,
+				d->size, l->saved_ids[i].text);
+	return ferror(l->lines) ? error_errno(e, "write") : 0;
 }
 
 static int list(const struct descriptor *d, const struct digest *diff_id, void *context,
@@ -68,9 +76,18 @@ static int list(const struct descriptor *d, const struct digest *diff_id, void *
 static void find(const char *setting, const char *dir, FILE *lines, const struct digest *digests,
 		 size_t count, struct error *e)
 {
-	struct listing listing = {suffix_of(setting), lines};
-	struct layout layout;
+	struct listing listing = {.suffix = suffix_of(setting),
+				  .lines = lines,
+				  .diff_ids = digests + 1,
+				  .saved_ids = calloc(count, sizeof *digests),
+				  .count = count - 1};
+	struct layout layout = {0};
 	struct descriptor root;
+	if (!listing.saved_ids) {
+		error_errno(e, "memory");
+		return;
+	}
+	savedid_of(listing.diff_ids, listing.count, listing.saved_ids);
 	if (layout_create(&layout, dir, e) == 0 &&
 	    imagecache_visit_image(setting, digests, &layout, &root, list, &listing, e) == 0) {
 		if (digest_is_set(&root.digest))
@@ -79,6 +96,7 @@ static void find(const char *setting, const char *dir, FILE *lines, const struct
 			(void)imagecache_visit_layers(setting, digests + 1, count - 1, list, &listing, e);
 	}
 	layout_release(&layout);
+	free(listing.saved_ids);
 }
 
 /* With LINES_NAME as a file, or none. */

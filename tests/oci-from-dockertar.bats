@@ -871,6 +871,26 @@ known_layers_are_left_out() {
 	cmp whole/index.json d/index.json
 }
 
+@test "the folder of a layer in the tar of an old Docker, which cog-known works out, tells it on a pipe" {
+	cp "$DATA/docker20.tar" t.tar
+	learn
+	root=$(jq -r '.manifests[0].digest' whole/index.json)
+	cog-known add whole "$root" "$root"
+	mapfile -t diff_ids < <(oci-tar-images --layers t.tar | jq -r 'select(.event == "layer").diffId')
+	cog-known --lines lines find found "sha256:$(seq 1 | sha256sum | cut -d' ' -f1)" "${diff_ids[@]}" >/dev/null
+	cat t.tar | oci-from-dockertar -v --known lines d >records 2>trace
+	# The last is a link to another.
+	[ "$(grep -c '/layer.tar: .* bytes, known$' trace)" -eq $((${#diff_ids[@]} - 1)) ]
+	[ "$(grep -c compressed trace)" -eq 0 ]
+	lacks d records
+	cmp whole/index.json d/index.json
+	# Another layer in that folder is no layer of the image.
+	sed -i "s/^${diff_ids[0]} /sha256:$(seq 2 | sha256sum | cut -d' ' -f1) /" lines
+	try sh -c 'cat t.tar | oci-from-dockertar --known lines e'
+	[ "$status" -eq 65 ]
+	[[ $stderr == *"/layer.tar: its bytes have the digest ${diff_ids[0]}" ]]
+}
+
 @test "what --known says of other layers, or of other content, changes nothing" {
 	cp "$DATA/docker26.tar" t.tar
 	learn
@@ -940,7 +960,7 @@ known_layers_are_left_out() {
 		{ cat known && echo "$line"; } >bad
 		try oci-from-dockertar --known bad -f t.tar d
 		[ "$status" -eq 65 ]
-		[ "$stderr" = "oci-from-dockertar: bad: line 5 is not DIFFID DIGEST SIZE" ]
+		[ "$stderr" = "oci-from-dockertar: bad: line 5 is not DIFFID DIGEST SIZE [SAVEDID]" ]
 		[ ! -e d ]
 	done
 	try oci-from-dockertar --known absent -f t.tar d
