@@ -20,8 +20,6 @@
 
 enum { SHARED_FILE_MAX = 16 * 1024 };
 
-static void recall_scheme(struct registry *r);
-
 /* NULL when there is none, or one that others may look into: it holds tokens. */
 static const char *find_shared_dir(void)
 {
@@ -52,8 +50,6 @@ int registry_open(struct registry *r, const struct reference *repository,
 	r->auth = auth_new(r->http, &r->repository, r->shared_dir, credential,
 			   credential ? "" : NULL);
 	r->is_scheme_known = r->trust.is_plain_http;
-	if (!r->is_scheme_known)
-		recall_scheme(r);
 	return 0;
 }
 
@@ -153,6 +149,8 @@ int registry_refused(struct registry *r, const char *method, struct error *e)
 static int ask(struct registry *r, struct http_request *q, const char *path, struct error *e)
 {
 	char url[LOCATION_SIZE];
+	if (!r->is_scheme_known)
+		recall_scheme(r);
 	for (;;) {
 		base_url(r, url, sizeof url);
 		strncat(url, path, sizeof url - strlen(url) - 1);

@@ -141,6 +141,8 @@ name_tar() {
 		try cog-push --json "$source" <named.tar
 		[ "$status" -eq 0 ]
 		[ "$(jq -r 'select(.event == "manifest").ref' <<<"$output")" = "$REGISTRY/fixture:v01" ]
+		# no blob was missed by the manifest
+		[ "$(jq -r 'select(.event == "retry")' <<<"$output")" = "" ]
 		# a blob is announced once
 		[ "$(jq -r 'select(.event == "blob").digest' <<<"$output" | sort | uniq -d)" = "" ]
 	done
