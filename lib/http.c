@@ -36,6 +36,7 @@ enum {
 	GRACE_MS = 3000,	  /* for a chunk that is nearly through when a signal comes */
 	WARY_MS = 1000,		  /* between headers and body, after an answer may have been lost */
 	UPLOAD_BLOCK = 16 * 1024, /* small: between two of them we look for an early answer */
+	LONE_BLOCK_MS = 900,	  /* libcurl 8 reads a block a second for a socket that takes nothing */
 };
 
 struct http {
@@ -58,6 +59,8 @@ struct transfer {
 	const struct http_request *request;
 	struct http_response *response;
 	int64_t offset;		/* of the body */
+	int64_t moved;		/* as far as that the socket is sure to take it */
+	int64_t read_ms;	/* when a block of it was read */
 	int64_t received_bytes; /* of the answer's body */
 	int64_t start_ms;
 	int64_t mark_ms, mark_bytes; /* where the window began in which a stall is looked for */
@@ -122,7 +125,8 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 		len = (size_t)left;
 	if (len == 0)
 		return 0;
-	if (clock_now_ms() < t->wary_end_ms) {
+	int64_t now = clock_now_ms();
+	if (now < t->wary_end_ms) {
 		t->is_paused = true;
 		return CURL_READFUNC_PAUSE;
 	}
@@ -136,6 +140,9 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 		return CURL_READFUNC_PAUSE;
 	}
 	t->offset += n;
+	if (now - t->read_ms < LONE_BLOCK_MS)
+		t->moved = t->offset;
+	t->read_ms = now;
 	return (size_t)n;
 }
 
@@ -173,9 +180,10 @@ static bool is_expired(struct transfer *t, int64_t now)
 {
 	const struct http_body *body = t->request->body;
 	bool is_sending = body && t->offset < body->size;
-	if (t->offset - t->mark_bytes >= STALL_BYTES_PER_S * t->stall_ms / 1000 ||
-	    (!is_sending && t->mark_bytes < t->offset)) {
-		t->mark_bytes = t->offset;
+	int64_t moved = is_sending ? t->moved : t->offset;
+	if (moved - t->mark_bytes >= STALL_BYTES_PER_S * t->stall_ms / 1000 ||
+	    (!is_sending && t->mark_bytes < moved)) {
+		t->mark_bytes = moved;
 		t->mark_ms = now;
 	}
 	if (is_sending && now - t->mark_ms > t->stall_ms)

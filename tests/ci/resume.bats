@@ -134,8 +134,8 @@ keeps_nothing() {
 }
 
 @test "tokens that end during every chunk are renewed, and no chunk is sent twice" {
-	start_tokens --life 1
-	start_bearer_registry --model v3 --store store --throttle 4000000
+	start_tokens --life 2
+	start_bearer_registry --model v3 --store store --throttle 2000000
 	new_layout L
 	local d
 	d=$(random_blob L 20000000)
