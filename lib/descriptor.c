@@ -130,6 +130,20 @@ void manifest_release(struct manifest *m)
 	*m = (struct manifest){0};
 }
 
+bool descriptor_is_media_type(const char *text)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&-^_.+";
+	static const char marks[] = "!#$&-^_.+";
+	size_t type = strspn(text, letters);
+	if (type == 0 || text[type] != '/')
+		return false;
+	const char *subtype = text + type + 1;
+	size_t len = strspn(subtype, letters);
+	return len > 0 && !subtype[len] && !strchr(marks, *text) && !strchr(marks, *subtype) &&
+	       type + 1 + len < MEDIA_TYPE_SIZE;
+}
+
 const char *descriptor_name(const struct descriptor *d)
 {
 	return *d->image_name ? d->image_name : d->ref_name;

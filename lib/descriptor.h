@@ -17,10 +17,14 @@
 #define MEDIA_TYPE_LAYER "application/vnd.oci.image.layer.v1.tar"
 #define MEDIA_TYPE_LAYER_GZIP MEDIA_TYPE_LAYER "+gzip"
 #define MEDIA_TYPE_LAYER_ZSTD MEDIA_TYPE_LAYER "+zstd"
+#define MEDIA_TYPE_EMPTY "application/vnd.oci.empty.v1+json"
 #define MEDIA_TYPE_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 
+#define MEDIA_TYPE_SIZE 128 /* the longest that is read, and the NUL */
+
 #define ANNOTATION_REF_NAME "org.opencontainers.image.ref.name"
+#define ANNOTATION_TITLE "org.opencontainers.image.title"
 #define ANNOTATION_IMAGE_NAME "io.containerd.image.name"
 
 #define DESCRIPTOR_ITEMS_MAX 10000 /* layers of a manifest, entries of an index */
@@ -30,7 +34,7 @@ enum kind { KIND_LAYER, KIND_CONFIG, KIND_MANIFEST, KIND_INDEX };
 struct descriptor {
 	struct digest digest;
 	int64_t size; /* bytes */
-	char media_type[128];
+	char media_type[MEDIA_TYPE_SIZE];
 	enum kind kind;
 	char platform[64];     /* "os/arch[/variant]" or "" */
 	char ref_name[288];    /* annotation org.opencontainers.image.ref.name, or "" */
@@ -41,7 +45,7 @@ struct descriptor {
 /* A manifest or an index. */
 struct manifest {
 	bool is_index;
-	char media_type[128]; /* of the document itself */
+	char media_type[MEDIA_TYPE_SIZE]; /* of the document itself */
 	bool has_config;      /* manifests only */
 	struct descriptor config;
 	struct descriptor *items; /* layers of a manifest, entries of an index */
@@ -57,6 +61,9 @@ const char *kind_name(enum kind kind);
 int manifest_parse(struct manifest *m, const char *name, const char *text, size_t len,
 		   struct error *e);
 void manifest_release(struct manifest *m);
+
+/* Whether TEXT is "type/subtype" in the letters of RFC 6838, and short enough for us. */
+bool descriptor_is_media_type(const char *text);
 
 /* What users call D: the image name, else the ref name; "" for none. Borrowed. */
 const char *descriptor_name(const struct descriptor *d);

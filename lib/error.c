@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +53,18 @@ void error_clean(char *text)
 		from += len ? len : 1;
 	}
 	*to = '\0';
+}
+
+bool error_is_clean(const char *text)
+{
+	while (*text) {
+		uint32_t point = 0;
+		size_t len = decode((const unsigned char *)text, &point);
+		if (!len || !is_harmless(point))
+			return false;
+		text += len;
+	}
+	return true;
 }
 
 int error_set(struct error *e, enum status status, const char *format, ...)

@@ -3,6 +3,7 @@
 #ifndef ERROR_H
 #define ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Exit statuses of every program; man pages, section EXIT STATUS. */
@@ -38,5 +39,8 @@ int error_prefix(struct error *e, const char *where);
 /* Replaces in place what a terminal must not get: control and bidi characters, bytes that are not
  * UTF-8. The text never becomes longer. */
 void error_clean(char *text);
+
+/* Whether error_clean() would leave TEXT as it is. */
+bool error_is_clean(const char *text);
 
 #endif

@@ -2,7 +2,6 @@
 #include "reference.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,7 +99,7 @@ static int check_repository(const char *repository, struct error *e)
 	}
 }
 
-static bool is_tag(const char *tag)
+bool reference_is_tag(const char *tag)
 {
 	size_t len = strlen(tag);
 	return len > 0 && len < 129 && *tag != '.' && *tag != '-' && strspn(tag, word) > 0 &&
@@ -121,7 +120,7 @@ static int take_suffixes(struct reference *r, char *name, struct error *e)
 	char *colon = strrchr(slash ? slash : name, ':');
 	if (colon) {
 		*colon = '\0';
-		if (!is_tag(colon + 1))
+		if (!reference_is_tag(colon + 1))
 			return error_set(e, STATUS_USAGE, "'%.200s': not a tag", colon + 1);
 		snprintf(r->tag, sizeof r->tag, "%s", colon + 1);
 	}

@@ -7,6 +7,8 @@
 #include "digest.h"
 #include "error.h"
 
+#include <stdbool.h>
+
 #define REFERENCE_NAME_MAX 255 /* registry, slash and repository */
 
 struct reference {
@@ -25,6 +27,9 @@ int reference_parse_repository(struct reference *r, const char *text, struct err
 
 /* Parses "host[:port]", "docker.io" or docker's URL of it, for a login; the repository is empty. */
 int reference_parse_registry(struct reference *r, const char *text, struct error *e);
+
+/* Whether TEXT is a tag by the grammar. */
+bool reference_is_tag(const char *text);
 
 /* The host to connect to: registry-1.docker.io for docker.io, else the registry. Borrowed. */
 const char *reference_host(const struct reference *r);
