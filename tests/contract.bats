@@ -33,7 +33,7 @@ page_options() {
 # synopsis_options PROGRAM: the letters and long options of the first synopsis of its man page.
 synopsis_options() {
 	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$ROOT/man/$1.1" | sed -nE '
-		s/^\.Op Fl Fl ([a-z-]+).*/--\1/p
+		s/^\.(Op )?Fl Fl ([a-z-]+).*/--\2/p
 		t
 		s/^\.Op Fl ([A-Za-z]+).*/\1/p
 		s/^\.Fl h \| V$/hV/p
@@ -51,6 +51,7 @@ operands() {
 	oci-blob-upload) echo "absent 127.0.0.1:1/a" ;;
 	oci-manifest-put) echo "absent 127.0.0.1:1/a:1" ;;
 	oci-verify) echo "absent 127.0.0.1:1/a" ;;
+	oci-from-files) echo "--artifact-type a/b layout absent" ;;
 	oci-push-check) echo "127.0.0.1:1/a" ;;
 	oci-upload-forget) echo "--cert=absent --key=absent 127.0.0.1:1/a" ;;
 	cog-known) echo "find /dev/null/layout sha256:$(printf '%064d' 1)" ;;
@@ -198,14 +199,14 @@ failed() {
 		}
 		case $program in
 		# These take any number.
-		cog-run | cog-push | cog-known | oci-manifest-put | oci-blob-upload) continue ;;
+		cog-run | cog-push | cog-known | oci-manifest-put | oci-blob-upload | oci-from-files) continue ;;
 		esac
 		# shellcheck disable=SC2046
 		try "$program" $(operands "$program") surplus </dev/null
 		check failed 2
 	done
-	for program in oci-blob-upload oci-manifest-put; do
-		try "$program" one </dev/null
+	for program in oci-blob-upload oci-manifest-put "oci-from-files --artifact-type a/b"; do
+		try $program one </dev/null
 		check failed 2
 	done
 }
@@ -257,6 +258,7 @@ failed() {
 		oci-blob-upload) set -- "$bad" 127.0.0.1:1/a "$bad" ;;
 		oci-manifest-put) set -- "$bad" 127.0.0.1:1/a:1 ;;
 		oci-verify) set -- "$bad" 127.0.0.1:1/a ;;
+		oci-from-files) set -- --artifact-type a/b layout "$bad" ;;
 		oci-blob-queue) set -- "$bad" 1 ;;
 		cog-run) set -- "./$bad" ;;
 		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
@@ -291,7 +293,8 @@ failed() {
 		"oci-verify layout $REGISTRY/nowhere/else" \
 		"timeout 20 oci-blob-queue queue 1 <records" \
 		"cog-push -j t.tar $repository:v1" \
-		"cog-push t.tar $repository:v1"; do
+		"cog-push t.tar $repository:v1" \
+		"oci-from-files --artifact-type a/b layout t.tar"; do
 		program=$line
 		for stdout in ">/dev/full" ">&-" ">&8"; do
 			cat queue >/dev/null 3>&- 8>&- &
@@ -449,8 +452,8 @@ failed() {
 }
 
 @test "the programs that need no network cannot open a connection: they do not link libcurl" {
-	for program in oci-from-dockertar oci-tar-images oci-blobs oci-blob-queue cog-progress cog-run \
-		cog-logout; do
+	for program in oci-from-dockertar oci-tar-images oci-blobs oci-blob-queue oci-from-files \
+		cog-progress cog-run cog-logout; do
 		ldd "$ROOT/bin/$program" >libraries
 		check grep -q libcrypto libraries
 		check eval '! grep -q curl libraries'
