@@ -52,6 +52,7 @@ operands() {
 	oci-manifest-put) echo "absent 127.0.0.1:1/a:1" ;;
 	oci-verify) echo "absent 127.0.0.1:1/a" ;;
 	oci-from-files) echo "--artifact-type a/b layout absent" ;;
+	oci-index) echo "--tag a absent b" ;;
 	oci-push-check) echo "127.0.0.1:1/a" ;;
 	oci-upload-forget) echo "--cert=absent --key=absent 127.0.0.1:1/a" ;;
 	cog-known) echo "find /dev/null/layout sha256:$(printf '%064d' 1)" ;;
@@ -199,13 +200,13 @@ failed() {
 		}
 		case $program in
 		# These take any number.
-		cog-run | cog-push | cog-known | oci-manifest-put | oci-blob-upload | oci-from-files) continue ;;
+		cog-run | cog-push | cog-known | oci-manifest-put | oci-blob-upload | oci-from-files | oci-index) continue ;;
 		esac
 		# shellcheck disable=SC2046
 		try "$program" $(operands "$program") surplus </dev/null
 		check failed 2
 	done
-	for program in oci-blob-upload oci-manifest-put "oci-from-files --artifact-type a/b"; do
+	for program in oci-blob-upload oci-manifest-put "oci-from-files --artifact-type a/b" "oci-index --tag a"; do
 		try $program one </dev/null
 		check failed 2
 	done
@@ -259,6 +260,7 @@ failed() {
 		oci-manifest-put) set -- "$bad" 127.0.0.1:1/a:1 ;;
 		oci-verify) set -- "$bad" 127.0.0.1:1/a ;;
 		oci-from-files) set -- --artifact-type a/b layout "$bad" ;;
+		oci-index) set -- --tag a "$bad" b ;;
 		oci-blob-queue) set -- "$bad" 1 ;;
 		cog-run) set -- "./$bad" ;;
 		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
@@ -294,7 +296,8 @@ failed() {
 		"timeout 20 oci-blob-queue queue 1 <records" \
 		"cog-push -j t.tar $repository:v1" \
 		"cog-push t.tar $repository:v1" \
-		"oci-from-files --artifact-type a/b layout t.tar"; do
+		"oci-from-files --artifact-type a/b layout t.tar" \
+		"oci-index --tag several layout example.com/team/fixture:v1"; do
 		program=$line
 		for stdout in ">/dev/full" ">&-" ">&8"; do
 			cat queue >/dev/null 3>&- 8>&- &
@@ -452,7 +455,7 @@ failed() {
 }
 
 @test "the programs that need no network cannot open a connection: they do not link libcurl" {
-	for program in oci-from-dockertar oci-tar-images oci-blobs oci-blob-queue oci-from-files \
+	for program in oci-from-dockertar oci-tar-images oci-blobs oci-blob-queue oci-from-files oci-index \
 		cog-progress cog-run cog-logout; do
 		ldd "$ROOT/bin/$program" >libraries
 		check grep -q libcrypto libraries

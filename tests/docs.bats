@@ -272,6 +272,7 @@ produce() {
 	"$ROOT/tests/saved.py" slow_layer >slow.tar
 	oci-from-dockertar --compress gzip:9 --threads 1 -f slow.tar slow
 	oci-blobs layout
+	oci-index --tag index layout.docker20.tar example.com/team/fixture:v1
 	oci-from-files --artifact-type a/b --tag files layout.docker20.tar img.tar
 	oci-blob-upload layout "$REGISTRY/team/fixture" <converted
 	oci-blob-upload layout "$REGISTRY/team/fixture" <converted

@@ -71,6 +71,21 @@ add_image() {
 		"$1/index.json" >"$1/index.new" && mv "$1/index.new" "$1/index.json"
 }
 
+# add_weight DIR NAME TARGET [JQ-FILTER]: a weight as cog has them, of two layers that say they are of 2 and
+# 3 GB; the filter changes its manifest. Prints its digest.
+add_weight() {
+	jq -cnj --arg name "$2" --arg target "$3" --arg set "sha256:$(printf '%064d' 7)" \
+		--arg config "$(add_text "$1" '{}')" --arg a "$(random_blob "$1" 10)" --arg b "$(random_blob "$1" 11)" '
+		def layer($d; $n; $size): {mediaType: "application/vnd.oci.image.layer.v1.tar", digest: $d, size: $n,
+			annotations: {"run.cog.weight.size.uncompressed": $size}};
+		{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json",
+		 artifactType: "application/vnd.cog.weight.v1",
+		 config: {mediaType: "application/vnd.cog.weight.config.v1+json", digest: $config, size: 2},
+		 layers: [layer($a; 10; "2000000000"), layer($b; 11; "3000000000")],
+		 annotations: {"run.cog.weight.name": $name, "run.cog.weight.target": $target,
+		 "run.cog.weight.set-digest": $set}} | '"${4:-.}" | add_stream "$1"
+}
+
 # make_certificate: a CA-less certificate for 127.0.0.1 and localhost; CERT and KEY.
 make_certificate() {
 	CERT=$WORLD/cert.pem KEY=$WORLD/key.pem
