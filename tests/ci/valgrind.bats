@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The C programs under valgrind: no error, no leak, no descriptor left behind by a success.
 load ../helper
+load ../layout
 load peers
 
 setup_file() {
@@ -53,6 +54,23 @@ check() {
 	check 65 oci-from-dockertar layout <empty
 	check 1 oci-from-dockertar -i no/such:image -f "$DATA/docker20.tar" layout
 	check 2 oci-from-dockertar
+}
+
+@test "oci-index and oci-from-files are clean, also on bad input" {
+	oci-from-dockertar -f "$DATA/docker26-containerd-multiarch.tar" layout >records
+	for name in w v; do
+		add_image layout "$(add_weight layout $name /w)" "$name"
+	done
+	check 0 oci-index --bundle --tag both --annotation a=b layout example.com/team/multi:v1 w
+	check 65 oci-index --bundle --tag both layout w v
+	check 65 oci-index --tag both layout example.com/team/multi:v1=linux/amd64
+	check 1 oci-index --tag both layout w absent
+	check 2 oci-index --tag cog-x layout w
+	check 0 oci-from-files --artifact-type a/b --subject both --tag files layout records
+	cp records copy
+	check 0 oci-from-files --artifact-type a/b --config records --annotation a=b new records copy:a/b
+	check 65 oci-from-files --artifact-type a/b new layout
+	check 1 oci-from-files --artifact-type a/b --subject absent layout records
 }
 
 @test "the programs that talk to a registry are clean, in one body and in chunks" {
