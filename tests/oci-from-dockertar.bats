@@ -421,7 +421,7 @@ has_layers_like() {
 	for how in zstd none; do
 		rm -rf whole d e
 		oci-from-dockertar --compress "$how" -f t.tar whole |
-			jq -r 'select(.diffId) | [.diffId, .digest, .size] | join(" ")' >known
+			jq -r 'select(.event == "blob" and .diffId) | [.diffId, .digest, .size] | join(" ")' >known
 		oci-from-dockertar --compress "$how" --known known -f t.tar d >records
 		lacks d records
 		cat t.tar | oci-from-dockertar --compress "$how" --known known e >records
@@ -794,7 +794,7 @@ names() {
 
 # learn: known has a line for each layer of t.tar; whole is its layout.
 learn() {
-	oci-from-dockertar -f t.tar whole | jq -r 'select(.diffId) | [.diffId, .digest, .size] | join(" ")' >known
+	oci-from-dockertar -f t.tar whole | jq -r 'select(.event == "blob" and .diffId) | [.diffId, .digest, .size] | join(" ")' >known
 	[ -s known ]
 }
 

@@ -37,7 +37,7 @@ load ../helper
 		[[ $how == zstd* ]] || umoci raw unpack --rootless --image d:example.com/team/fixture:v1 bundle
 		podman "${root[@]}" pull -q oci:d:example.com/team/fixture:v1 >id
 		[ "$(podman "${root[@]}" image inspect --format '{{json .RootFS.Layers}}' "$(cat id)")" = \
-			"$(jq -sc 'map(select(.diffId)) | map({(.digest): .diffId}) | add' records >ids; jq -c --slurpfile ids ids \
+			"$(jq -sc 'map(select(.event == "blob" and .diffId)) | map({(.digest): .diffId}) | add' records >ids; jq -c --slurpfile ids ids \
 				'[.layers[].digest | $ids[0][.]]' "d/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' d/index.json)")" ]
 		podman "${root[@]}" rmi -f "$(cat id)" >removed
 	done
