@@ -11,6 +11,7 @@
 #include "file.h"
 #include "gzip.h"
 #include "inflate.h"
+#include "program.h"
 #include "zstandard.h"
 
 #include <stdlib.h>
@@ -99,6 +100,14 @@ int compression_parse(struct compression *c, const char *name, const char *text,
 	}
 	return error_set(e, STATUS_USAGE, "%s: '%.60s' is none of auto, none, gzip, gzip:1 to gzip:%d, "
 			 "zstd, zstd:1 to zstd:%d", name, text, DEFLATE_LEVEL_MAX, ZSTANDARD_LEVEL_MAX);
+}
+
+int compression_choose(struct compression *c, const char *text, struct error *e)
+{
+	const char *variable = program_env("COG_PUSH_COMPRESS");
+	if (text)
+		return compression_parse(c, "--compress", text, e);
+	return compression_parse(c, "COG_PUSH_COMPRESS", variable ? variable : "auto", e);
 }
 
 struct compressor *compressor_new(int fd, const char *name, enum packing packing,

@@ -36,6 +36,9 @@ struct compression {
  * a variable) is for the message. STATUS_USAGE. */
 int compression_parse(struct compression *c, const char *name, const char *text, struct error *e);
 
+/* The same from TEXT (of the option --compress, may be NULL), else COG_PUSH_COMPRESS, else auto. */
+int compression_choose(struct compression *c, const char *text, struct error *e);
+
 /* What went in and what came out. */
 struct packed {
 	enum encoding encoding;	  /* of the bytes given */

@@ -217,6 +217,16 @@ int program_env_number(const char *name, int64_t least, int64_t *number, struct 
 	return text ? program_number(name, text, least, number, e) : 0;
 }
 
+int program_threads(const char *text, int most, int *threads, struct error *e)
+{
+	int64_t count = sysconf(_SC_NPROCESSORS_ONLN);
+	if (text ? program_number("--threads", text, 1, &count, e)
+		 : program_env_number("COG_PUSH_THREADS", 1, &count, e))
+		return -1;
+	*threads = count > most ? most : count > 1 ? (int)count : 1;
+	return 0;
+}
+
 static void report(const struct error *e, const char *text)
 {
 	char line[1024];

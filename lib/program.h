@@ -62,6 +62,10 @@ int program_number(const char *name, const char *text, int64_t least, int64_t *n
 /* The same from an environment variable; *NUMBER stays when it is unset. */
 int program_env_number(const char *name, int64_t least, int64_t *number, struct error *e);
 
+/* How many threads to use, 1 to MOST: what TEXT (of the option --threads, may be NULL) says, else
+ * COG_PUSH_THREADS, else one for each processor. STATUS_USAGE. */
+int program_threads(const char *text, int most, int *threads, struct error *e);
+
 /* Says what failed, once: an error record on stdout (if IS_RECORDED) and the line on stderr or to
  * the supervisor. Returns the exit status. E with status 0 returns 0. */
 int program_fail(const struct error *e, bool is_recorded);

@@ -80,27 +80,6 @@ out:
 	return rc;
 }
 
-/* TEXT (of the option, may be NULL), else COG_PUSH_THREADS, else one for each processor. */
-static int find_threads(struct import *import, const char *text, struct error *e)
-{
-	int64_t count = sysconf(_SC_NPROCESSORS_ONLN);
-	if (text ? program_number("--threads", text, 1, &count, e)
-		 : program_env_number("COG_PUSH_THREADS", 1, &count, e))
-		return -1;
-	import->compression.threads = count > GZIP_THREADS_MAX ? GZIP_THREADS_MAX : count > 1 ? (int)count : 1;
-	return 0;
-}
-
-/* TEXT (of the option, may be NULL), else COG_PUSH_COMPRESS, else auto. */
-static int find_compression(struct import *import, const char *text, struct error *e)
-{
-	const char *variable = program_env("COG_PUSH_COMPRESS");
-	if (text)
-		return compression_parse(&import->compression, "--compress", text, e);
-	return compression_parse(&import->compression, "COG_PUSH_COMPRESS",
-				 variable ? variable : "auto", e);
-}
-
 int main(int argc, char **argv)
 {
 	struct import import = {0};
@@ -141,9 +120,9 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return program_misused("expected one operand: DIR");
-	int rc = find_threads(&import, threads, &e);
+	int rc = program_threads(threads, GZIP_THREADS_MAX, &import.compression.threads, &e);
 	if (rc == 0)
-		rc = find_compression(&import, compress, &e);
+		rc = compression_choose(&import.compression, compress, &e);
 	if (rc == 0 && known_file)
 		rc = (known = known_read(known_file, &e)) ? 0 : -1;
 	import.known = known;
