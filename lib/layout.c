@@ -390,20 +390,25 @@ static int find_only(const struct layout *l, const struct manifest *index,
 	return 0;
 }
 
-int layout_find(const struct layout *l, const char *selector, struct descriptor *found,
-		struct error *e)
+int layout_list(const struct layout *l, struct manifest *index, struct error *e)
 {
-	struct manifest index = {0};
-	char *text = NULL;
-	int rc = -1;
+	*index = (struct manifest){0};
 	json_t *root = read_index(l, e);
 	if (!root)
 		return -1;
-	text = json_dumps(root, JSON_COMPACT);
+	char *text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
-	if (!text)
-		return error_errno(e, "memory");
-	if (manifest_parse(&index, INDEX_FILE, text, strlen(text), e))
+	int rc = text ? manifest_parse(index, INDEX_FILE, text, strlen(text), e) : error_errno(e, "memory");
+	free(text);
+	return rc;
+}
+
+int layout_find(const struct layout *l, const char *selector, struct descriptor *found,
+		struct error *e)
+{
+	struct manifest index;
+	int rc = -1;
+	if (layout_list(l, &index, e))
 		goto out;
 	if (!selector) {
 		rc = find_only(l, &index, found, e);
@@ -416,7 +421,6 @@ int layout_find(const struct layout *l, const char *selector, struct descriptor 
 			  selector, names);
 	}
 out:
-	free(text);
 	manifest_release(&index);
 	return rc;
 }

@@ -70,6 +70,9 @@ int layout_put(struct layout *l, const void *data, size_t len, struct digest *d,
 int layout_add_images(struct layout *l, const char *const *descriptors, size_t count,
 		      struct error *e);
 
+/* Reads index.json. The caller releases INDEX in any case. STATUS_DATA. */
+int layout_list(const struct layout *l, struct manifest *index, struct error *e);
+
 /* Finds the image that -i NAME|DIGEST means among the entries of index.json; NULL means the only
  * one. Names match org.opencontainers.image.ref.name and io.containerd.image.name, with and without
  * docker.io/library and the default tag; a digest may name any manifest at the top or inside a top

@@ -60,6 +60,8 @@ operands() {
 	cog-logout) echo "127.0.0.1:1" ;;
 	oci-blob-queue) echo "absent 1" ;;
 	oci-from-dockertar) echo "-f absent layout" ;;
+	oci-from-weights) echo "--name a --target /a layout absent" ;;
+	oci-weights-check) echo "absent a absent" ;;
 	cog-push) echo "./absent 127.0.0.1:1/a:1" ;;
 	cog-engine) echo "-e nerdctl find absent" ;;
 	cog-run) echo "./absent" ;;
@@ -262,6 +264,8 @@ failed() {
 		oci-from-files) set -- --artifact-type a/b layout "$bad" ;;
 		oci-index) set -- --tag a "$bad" b ;;
 		oci-blob-queue) set -- "$bad" 1 ;;
+		oci-from-weights) set -- --name a --target /a layout "$bad" ;;
+		oci-weights-check) set -- "$bad" a "$bad" ;;
 		cog-run) set -- "./$bad" ;;
 		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
 		*) set -- "$bad" ;;
@@ -280,6 +284,8 @@ failed() {
 @test "records that nobody takes are a failure" {
 	cp "$DATA/docker26.tar" t.tar
 	oci-from-dockertar -f t.tar layout >records
+	mkdir weights
+	echo x >weights/x
 	start_registry
 	repository=$REGISTRY/team/fixture
 	oci-blob-upload layout "$repository" <records >/dev/null
@@ -289,6 +295,7 @@ failed() {
 	for line in \
 		"oci-from-dockertar -f t.tar other" \
 		"oci-tar-images t.tar" \
+		"oci-from-weights --name a --target /a weighed weights" \
 		"oci-blobs layout" \
 		"oci-blob-upload layout $repository <records" \
 		"oci-manifest-put layout $repository:v1" \
@@ -314,11 +321,15 @@ failed() {
 
 @test "a login, a logout, a check and what forgets write nothing on stdout, and do not need one" {
 	start_registry
+	mkdir weights
+	echo x >weights/x
+	oci-from-weights --name a --target /a weighed weights >records
 	for line in \
 		"oci-push-check $REGISTRY/team/fixture" \
 		"oci-upload-forget $REGISTRY/team/fixture" \
 		"cog-login -u user --password-stdin $REGISTRY <<<secret" \
-		"cog-logout $REGISTRY"; do
+		"cog-logout $REGISTRY" \
+		"oci-weights-check weighed a weights"; do
 		program=$line
 		try bash -c "$line"
 		check [ "$status" -eq 0 ]
@@ -455,8 +466,8 @@ failed() {
 }
 
 @test "the programs that need no network cannot open a connection: they do not link libcurl" {
-	for program in oci-from-dockertar oci-tar-images oci-blobs oci-blob-queue oci-from-files oci-index \
-		cog-progress cog-run cog-logout; do
+	for program in oci-from-dockertar oci-from-weights oci-weights-check oci-tar-images oci-blobs \
+		oci-blob-queue oci-from-files oci-index cog-progress cog-run cog-logout; do
 		ldd "$ROOT/bin/$program" >libraries
 		check grep -q libcrypto libraries
 		check eval '! grep -q curl libraries'

@@ -2,6 +2,7 @@
 # The C programs under valgrind: no error, no leak, no descriptor left behind by a success.
 load ../helper
 load ../layout
+load ../weights
 load peers
 
 setup_file() {
@@ -71,6 +72,21 @@ check() {
 	check 0 oci-from-files --artifact-type a/b --config records --annotation a=b new records copy:a/b
 	check 65 oci-from-files --artifact-type a/b new layout
 	check 1 oci-from-files --artifact-type a/b --subject absent layout records
+}
+
+@test "oci-from-weights and oci-weights-check are clean, on good input and on bad" {
+	make_model model 400000
+	check 0 oci-from-weights --name a --target /a --threads 3 --bundle-file-max 300000 layout model
+	check 0 oci-weights-check --threads 3 layout a model
+	check 0 oci-from-weights --name b --target /a --compress zstd layout model
+	check 0 oci-weights-check layout b model
+	check 1 oci-weights-check layout none model
+	ln -s config.json model/link
+	check 65 oci-from-weights --name a --target /a layout model
+	rm model/link
+	echo more >>model/config.json
+	check 65 oci-weights-check layout a model
+	check 65 oci-from-weights --name a --target a layout model
 }
 
 @test "the programs that talk to a registry are clean, in one body and in chunks" {

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All files are found and hashed, and the layers are planned, before a byte is stored. Then come the
+ * layers that stay plain, as many at once as there are threads, and one after the other those that are
+ * compressed, each by all threads. A layer is announced when it is complete, the image last. */
+#include "weights.h"
+
+#include "clock.h"
+#include "event.h"
+#include "folder.h"
+#include "pool.h"
+#include "program.h"
+#include "space.h"
+#include "weight.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TELL_MS = 250 };
+
+struct packing_run {
+	const struct weights_job *job;
+	struct folder folder;
+	struct parcels parcels;
+	struct weight_layer *layers; /* as long as the parcels, and in their order */
+	size_t *plain; /* the numbers of the parcels that stay plain */
+	size_t plain_count;
+	pthread_mutex_t lock; /* of layout_temporary() */
+};
+
+/* A layer while it is stored. */
+struct store {
+	struct packing_run *run;
+	const struct parcel *parcel;
+	struct compressor *compressor;
+	int64_t bytes; /* of the tar so far */
+	int64_t last_ms; /* of the last record */
+};
+
+static bool is_plain(const struct packing_run *r, const struct parcel *p)
+{
+	return r->job->compression.codec == CODEC_NONE || p->is_dense;
+}
+
+static int store_bytes(void *context, const void *data, size_t len, struct error *e)
+{
+	struct store *s = context;
+	s->bytes += (int64_t)len;
+	if (compressor_write(s->compressor, data, len, e))
+		return -1;
+	int64_t now_ms = clock_now_ms();
+	if (now_ms - s->last_ms < TELL_MS)
+		return 0;
+	s->last_ms = now_ms;
+	return event_convert(s->parcel->files[0]->path, s->bytes, s->parcel->tar_bytes, NULL, e);
+}
+
+static int store_file(void *context, const struct folder_file *file, struct error *e)
+{
+	struct store *s = context;
+	return folder_read(&s->run->folder, file, store_bytes, s, e);
+}
+
+static int open_temporary(struct packing_run *r, char *name, struct error *e)
+{
+	pthread_mutex_lock(&r->lock);
+	int fd = layout_temporary(r->job->layout, name, e);
+	pthread_mutex_unlock(&r->lock);
+	return fd;
+}
+
+/* Writes the tar of a parcel to FD. */
+static int fill(struct packing_run *r, const struct parcel *p, int fd, struct packed *packed,
+		struct error *e)
+{
+	static const struct parcel_visitor writer = {store_bytes, store_file};
+	struct store s = {.run = r, .parcel = p, .last_ms = clock_now_ms()};
+	s.compressor = compressor_new(fd, r->job->layout->path, is_plain(r, p) ? PACK_KEEP : PACK_COMPRESS,
+				      &r->job->compression);
+	int rc = parcel_visit(p, &writer, &s, e);
+	if (rc == 0)
+		rc = compressor_finish(s.compressor, packed, e);
+	compressor_free(s.compressor);
+	if (rc == 0 && packed->raw_size != p->tar_bytes)
+		rc = error_set(e, STATUS_FAILED, "a layer has %lld bytes, %lld were planned",
+			       (long long)packed->raw_size, (long long)p->tar_bytes);
+	return rc;
+}
+
+static void describe(struct weight_layer *layer, const struct parcel *p, const struct packed *packed)
+{
+	const char *type = !packed->is_packed		      ? MEDIA_TYPE_LAYER
+			   : packed->form == ENCODING_ZSTD ? MEDIA_TYPE_LAYER_ZSTD
+							   : MEDIA_TYPE_LAYER_GZIP;
+	*layer = (struct weight_layer){
+		.descriptor = {.digest = packed->blob, .size = packed->blob_size, .kind = KIND_LAYER},
+		.file_bytes = p->file_bytes,
+	};
+	snprintf(layer->descriptor.media_type, sizeof layer->descriptor.media_type, "%s", type);
+}
+
+static int store_parcel(struct packing_run *r, size_t number, struct error *e)
+{
+	const struct parcel *p = &r->parcels.list[number];
+	struct weight_layer *layer = &r->layers[number];
+	struct layout *l = r->job->layout;
+	char name[LAYOUT_TEMPORARY_SIZE];
+	struct packed packed;
+	int fd = open_temporary(r, name, e);
+	if (fd < 0)
+		return -1;
+	int rc = fill(r, p, fd, &packed, e);
+	if (close(fd) && rc == 0)
+		rc = error_errno(e, "write %s", l->path);
+	if (rc == 0)
+		rc = layout_commit(l, name, &packed.blob, packed.blob_size, e);
+	if (rc) {
+		workdir_remove(l->work.fd, name);
+		return rc;
+	}
+	describe(layer, p, &packed);
+	program_trace("%s%s: %lld bytes, %s", p->files[0]->path, p->count > 1 ? " and others" : "",
+		      (long long)p->file_bytes, packed.is_packed ? "compressed" : "plain");
+	return event_blob(&layer->descriptor, &packed.diff_id, packed.diff_size, e);
+}
+
+static int store_plain(void *context, size_t number, struct error *e)
+{
+	struct packing_run *r = context;
+	return store_parcel(r, r->plain[number], e);
+}
+
+static int store_parcels(struct packing_run *r, struct error *e)
+{
+	size_t count = r->parcels.count;
+	r->layers = calloc(count, sizeof *r->layers);
+	r->plain = calloc(count, sizeof *r->plain);
+	if (!r->layers || !r->plain)
+		return error_errno(e, "memory");
+	for (size_t i = 0; i < count; i++)
+		if (is_plain(r, &r->parcels.list[i]))
+			r->plain[r->plain_count++] = i;
+	int rc = pool_run(r->job->compression.threads, r->plain_count, store_plain, r, e);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		if (!is_plain(r, &r->parcels.list[i]))
+			rc = store_parcel(r, i, e);
+	return rc;
+}
+
+/* What is known of the weight, in the form of its documents. */
+static int collect(const struct packing_run *r, struct weight *w, struct error *e)
+{
+	const struct folder_file *first = r->folder.files;
+	if (weight_init(w, r->folder.count, r->parcels.count, e))
+		return -1;
+	w->name = strdup(r->job->name);
+	w->target = strdup(r->job->target);
+	if (!w->name || !w->target)
+		return error_errno(e, "memory");
+	for (size_t i = 0; i < w->file_count; i++) {
+		w->files[i] = (struct weight_file){.size = first[i].size, .digest = first[i].digest};
+		w->files[i].path = strdup(first[i].path);
+		if (!w->files[i].path)
+			return error_errno(e, "memory");
+	}
+	for (size_t i = 0; i < w->layer_count; i++) {
+		const struct parcel *p = &r->parcels.list[i];
+		w->layers[i] = r->layers[i];
+		for (size_t k = 0; k < p->count; k++)
+			w->files[p->files[k] - first].layer = r->layers[i].descriptor.digest;
+	}
+	weight_sort_layers(w);
+	weight_set_digest(w->files, w->file_count, &w->set_digest);
+	return 0;
+}
+
+/* TEXT is freed. */
+static int publish(struct layout *l, char *text, struct descriptor *d, struct error *e)
+{
+	if (!text)
+		return error_errno(e, "memory");
+	d->size = (int64_t)strlen(text);
+	int rc = layout_put(l, text, strlen(text), &d->digest, e);
+	free(text);
+	return rc ? rc : event_blob(d, NULL, -1, e);
+}
+
+static int finish(const struct packing_run *r, const struct weight *w, struct error *e)
+{
+	struct descriptor config = {.kind = KIND_CONFIG, .media_type = MEDIA_TYPE_WEIGHT_CONFIG};
+	struct descriptor manifest = {.kind = KIND_MANIFEST, .media_type = MEDIA_TYPE_MANIFEST};
+	struct layout *l = r->job->layout;
+	char tag[WEIGHT_TAG_SIZE];
+	const char *names[] = {tag};
+	weight_tag(tag, w->name, &w->set_digest);
+	if (publish(l, weight_config(w), &config, e) ||
+	    publish(l, weight_manifest(w, &config), &manifest, e))
+		return -1;
+	char *entry = weight_entry(&manifest, tag);
+	if (!entry)
+		return error_errno(e, "memory");
+	int rc = layout_add_images(l, (const char *const *)&entry, 1, e);
+	free(entry);
+	return rc ? rc : event_image(&manifest, names, 1, e);
+}
+
+/* Room for all tars as they are. */
+static int check_space(const struct packing_run *r, struct error *e)
+{
+	int64_t bytes = 0;
+	for (size_t i = 0; i < r->parcels.count; i++)
+		bytes += r->parcels.list[i].tar_bytes;
+	return space_check(r->job->layout->blobs_fd, r->job->layout->path, bytes, e);
+}
+
+static int run(struct packing_run *r, struct weight *w, struct error *e)
+{
+	const struct weights_job *job = r->job;
+	if (folder_open(&r->folder, job->source, job->layout->fd, e) ||
+	    parcels_plan(&r->parcels, &r->folder, &job->limits, e) || check_space(r, e) ||
+	    event_phase(PHASE_CONVERTING, e))
+		return -1;
+	program_trace("hash %zu files of %lld bytes", r->folder.count, (long long)r->folder.bytes);
+	if (folder_hash(&r->folder, job->compression.threads, e))
+		return -1;
+	if (job->compression.codec != CODEC_NONE && parcels_probe(&r->parcels, &r->folder, e))
+		return -1;
+	return store_parcels(r, e) || collect(r, w, e) || finish(r, w, e) ? -1 : 0;
+}
+
+int weights_pack(const struct weights_job *job, struct error *e)
+{
+	struct packing_run r = {.job = job, .folder = {.fd = -1}};
+	struct weight w = {0};
+	if (weight_check_name(job->name, e) || weight_check_target(job->target, e))
+		return -1;
+	if (pthread_mutex_init(&r.lock, NULL))
+		abort();
+	int rc = run(&r, &w, e);
+	pthread_mutex_destroy(&r.lock);
+	weight_release(&w);
+	free(r.layers);
+	free(r.plain);
+	parcels_release(&r.parcels);
+	folder_release(&r.folder);
+	return rc;
+}

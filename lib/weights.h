@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weights: the whole way of a folder of weight files into a layout. */
+#ifndef WEIGHTS_H
+#define WEIGHTS_H
+
+#include "compress.h"
+#include "error.h"
+#include "layout.h"
+#include "parcel.h"
+
+struct weights_job {
+	struct layout *layout; /* borrowed, as all of these */
+	const char *source;    /* the folder */
+	const char *name, *target;
+	struct parcel_limits limits;
+	struct compression compression; /* its threads are those of the whole */
+};
+
+/* Makes the weight and writes the records. STATUS_DATA for what the format forbids; index.json is then as it
+ * was. */
+int weights_pack(const struct weights_job *job, struct error *e);
+
+#endif
