@@ -317,8 +317,9 @@ is_relayed() {
 	try oci-blob-upload --cacert "$CA" L "$REGISTRY/a/b" "$(random_blob L 20000000)"
 	[ "$status" -eq 1 ]
 	[[ $stderr == *413*COG_PUSH_CHUNK_SIZE* ]]
-	[ "$(jq -c 'select(.event == "retry")' <<<"$output" | wc -l)" -le 1 ]
+	retries=$(jq -c 'select(.event == "retry")' <<<"$output" | wc -l)
+	[ "$retries" -le 1 ]
 	wait_for 10 is_relayed 3
-	# No block of 16 KiB, but where libcurl itself has sent the first body again.
-	[ "$(sed 1d relayed | awk '$2 > 10000' | wc -l)" -le 1 ]
+	# After the cut no block of 16 KiB, but where libcurl itself has sent the body again.
+	[ "$retries" -eq 0 ] || [ "$(sed 1d relayed | awk '$2 > 10000' | wc -l)" -le 1 ]
 }
