@@ -198,11 +198,11 @@ static int check_member(struct check *c, const struct weight_layer *layer, struc
 static int check_members(struct check *c, const struct weight_layer *layer, int fd, struct error *e)
 {
 	struct tarball_member *m = malloc(sizeof *m);
-	struct tarball *tarball = m ? tarball_new(fd, e) : NULL;
+	if (!m)
+		return error_errno(e, "memory");
+	struct tarball *tarball = tarball_new(fd, e);
 	int64_t bytes = 0;
 	int more = tarball ? 1 : -1;
-	if (!m)
-		error_errno(e, "memory");
 	while (more > 0 && (more = tarball_next(tarball, m, e)) > 0) {
 		if (check_member(c, layer, tarball, m, e))
 			more = -1;
