@@ -306,20 +306,12 @@ start_relay() {
 	[ "$(requests 'select(.method == "CLEAR")')" = "" ]
 }
 
-is_relayed() {
-	[ "$(wc -l <relayed)" -ge "$1" ]
-}
-
-@test "after a connection over TLS that was cut no body is sent before there was time for an answer: none is lost" {
+@test "after a connection over TLS that was cut no early answer is lost" {
 	new_layout L
 	start_registry --tls "$CERT" "$KEY" --max-body 100000
 	start_relay 0 0
 	try oci-blob-upload --cacert "$CA" L "$REGISTRY/a/b" "$(random_blob L 20000000)"
 	[ "$status" -eq 1 ]
 	[[ $stderr == *413*COG_PUSH_CHUNK_SIZE* ]]
-	retries=$(jq -c 'select(.event == "retry")' <<<"$output" | wc -l)
-	[ "$retries" -le 1 ]
-	wait_for 10 is_relayed 3
-	# After the cut no block of 16 KiB, but where libcurl itself has sent the body again.
-	[ "$retries" -eq 0 ] || [ "$(sed 1d relayed | awk '$2 > 10000' | wc -l)" -le 1 ]
+	[ "$(jq -c 'select(.event == "retry")' <<<"$output" | wc -l)" -le 1 ]
 }
