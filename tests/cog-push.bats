@@ -635,6 +635,16 @@ interrupted_at() { # POINT SIGNAL
 	done
 }
 
+@test "what the shell says of a process that was killed is not for people" {
+	begin_at convert tee
+	kill "$(marked_as tee)"
+	exec 8>&-
+	finish
+	[ "$status" -ne 0 ]
+	[[ $stderr != *Terminated* ]]
+	is_clean
+}
+
 # marked_as NAME: a process of the run whose command is NAME, that is not the supervisor.
 marked_as() {
 	local file words
