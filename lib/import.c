@@ -44,7 +44,7 @@ static int take_from_pipe(struct run *r, struct tarball *tarball, struct member 
 	const struct known_layer *known = member_find_known(&r->members, m);
 	if (known) {
 		program_trace("%s: %lld bytes, known", m->path, (long long)m->size);
-		return member_drop(m, tarball, data, len, known, e);
+		return member_drop(m, tarball, len, known, e);
 	}
 	if (member_store(&r->members, m, tarball, data, len, e))
 		return -1;

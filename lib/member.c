@@ -248,33 +248,23 @@ const struct known_layer *member_find_known(const struct members *t, const struc
 	return is_compressed(m) ? known_by_blob(t->known, &named) : NULL;
 }
 
-int member_drop(struct member *m, struct tarball *tarball, const void *first, size_t len,
+int member_drop(struct member *m, struct tarball *tarball, size_t len,
 		const struct known_layer *known, struct error *e)
 {
-	const struct digest *named = is_compressed(m) ? &known->blob : &known->diff_id;
-	struct packed *packed = &m->packed;
-	struct hasher *hasher = hasher_new();
-	int64_t last_ms = clock_now_ms();
-	const void *data = first;
+	int64_t bytes = 0, last_ms = clock_now_ms();
+	const void *data;
 	int more = 1;
-	int rc = 0;
-	*packed = (struct packed){.encoding = m->encoding};
-	while (rc == 0 && more > 0) {
-		hasher_update(hasher, data, len);
-		packed->raw_size += (int64_t)len;
-		rc = program_is_interrupted() ? program_interrupted(e)
-					      : tell(m, packed->raw_size, &last_ms, e);
-		if (rc == 0 && (more = tarball_read(tarball, &data, &len, e)) < 0)
-			rc = -1;
+	while (more > 0) {
+		bytes += (int64_t)len;
+		if (program_is_interrupted())
+			return program_interrupted(e);
+		if (tell(m, bytes, &last_ms, e) || (more = tarball_read(tarball, &data, &len, e)) < 0)
+			return -1;
 	}
-	hasher_final(hasher, &packed->raw);
-	hasher_free(hasher);
-	if (rc == 0 && !digest_equal(&packed->raw, named))
-		rc = error_set(e, STATUS_DATA, "%s: its bytes have the digest %s", m->path,
-			       packed->raw.text);
-	packed->diff_id = known->diff_id;
-	m->is_dropped = rc == 0;
-	return rc;
+	m->packed = (struct packed){.encoding = m->encoding, .raw_size = bytes, .diff_id = known->diff_id};
+	m->packed.raw = is_compressed(m) ? known->blob : known->diff_id;
+	m->is_dropped = true;
+	return 0;
 }
 
 void member_take(struct members *t, struct member *m, const struct known_layer *known)

@@ -26,7 +26,7 @@ struct member {
 	const struct digest *diff_id; /* what a config calls its content; NULL when not known (borrowed) */
 	const struct descriptor *as; /* what the image calls it; NULL when not known (borrowed) */
 	bool is_stored;	 /* PACKED is valid */
-	bool is_dropped; /* its bytes were hashed and are gone: PACKED.raw, diff_id and the sizes are valid */
+	bool is_dropped; /* its bytes are gone: PACKED.raw and diff_id are what its name says, raw_size was counted */
 	const struct known_layer *known; /* the blob in PACKED is elsewhere, not here (borrowed) */
 	struct packed packed;
 	char temporary[LAYOUT_TEMPORARY_SIZE]; /* "" once it is a blob */
@@ -75,8 +75,9 @@ int member_store(struct members *t, struct member *m, struct tarball *tarball, c
  * known: then it need not be stored. NULL when it is not. M->encoding must be known. */
 const struct known_layer *member_find_known(const struct members *t, const struct member *m);
 
-/* As member_store(), but hashes only, and compares the digest with that in the name. STATUS_DATA. */
-int member_drop(struct member *m, struct tarball *tarball, const void *first, size_t len,
+/* Passes over the current file of TARBALL, of which LEN bytes were read already: it is taken to be the layer
+ * KNOWN, which its name tells. Writes `convert` records while it takes long. */
+int member_drop(struct member *m, struct tarball *tarball, size_t len,
 		const struct known_layer *known, struct error *e);
 
 /* M is the blob that KNOWN says, and nothing of it is stored. */

@@ -845,7 +845,7 @@ known_layers_are_left_out() {
 	cmp one/index.json two/index.json
 }
 
-@test "of a file no byte of a known layer is read, of a pipe all are compared" {
+@test "known layers are not compared with their diffIds, whether the tar is a file or a pipe; others are" {
 	cp "$DATA/docker26.tar" t.tar
 	learn
 	layer=$(sed -n '1s/sha256:\([0-9a-f]*\) .*/\1/p' known)
@@ -853,14 +853,16 @@ known_layers_are_left_out() {
 	printf 'damage' | dd of=t.tar bs=1 seek=$((at + 512 + 600)) conv=notrunc status=none
 	oci-from-dockertar --known known -f t.tar d >records
 	lacks d records
-	try sh -c 'cat t.tar | oci-from-dockertar --known known e'
-	[ "$status" -eq 65 ]
-	[[ $stderr == "oci-from-dockertar: stdin: blobs/sha256/$layer: its bytes have the digest sha256:"* ]]
-	has_one_line "$stderr"
-	[ ! -e e/index.json ]
+	cat t.tar | oci-from-dockertar --known known e >records
+	lacks e records
 	sed -i 1d known
 	try oci-from-dockertar --known known -f t.tar f
 	[ "$status" -eq 65 ]
+	try sh -c 'cat t.tar | oci-from-dockertar --known known g'
+	[ "$status" -eq 65 ]
+	has_one_line "$stderr"
+	[ ! -e f/index.json ]
+	[ ! -e g/index.json ]
 }
 
 @test "a pipe that does not tell the diffId before the bytes gets its layers compressed" {
@@ -888,7 +890,8 @@ known_layers_are_left_out() {
 	sed -i "s/^${diff_ids[0]} /sha256:$(seq 2 | sha256sum | cut -d' ' -f1) /" lines
 	try sh -c 'cat t.tar | oci-from-dockertar --known lines e'
 	[ "$status" -eq 65 ]
-	[[ $stderr == *"/layer.tar: its bytes have the digest ${diff_ids[0]}" ]]
+	[[ $stderr == *"/layer.tar: its content has the digest "*", the config says ${diff_ids[0]}" ]]
+	[ ! -e e/index.json ]
 }
 
 @test "what --known says of other layers, or of other content, changes nothing" {
