@@ -36,6 +36,12 @@ of_method() {
 	jq -s --arg method "$1" '[.[] | select(.method == $method)] | length' "$REGISTRY_LOG"
 }
 
+# show_requests: what a test that fails has to say of them.
+show_requests() {
+	jq -c '[.connection, .method, .path, .status, .bodyBytes, .headers["content-range"], .faults]' \
+		"$REGISTRY_LOG"
+}
+
 # sends_second: a chunk was accepted, and the next is on its way.
 sends_second() {
 	[ -n "$(jq 'select(.event == "progress" and .offset == 16777216)' out)" ]
@@ -86,6 +92,7 @@ journal_offset() {
 			upload "$(random_blob L $size)"
 			got=$(excess $size)
 			echo "$model, seed $seed: $got bytes too many"
+			[ "$got" -le "$most" ] || show_requests
 			[ "$got" -le "$most" ]
 			stop_registry
 		done
