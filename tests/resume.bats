@@ -57,11 +57,15 @@ begin_upload() {
 	wait_for 20 sends_second
 }
 
-# kill_upload: and what was on its way has come to the registry.
+# sees_end: the registry has got what was on its way, and knows that no more comes.
+sees_end() {
+	wait_for 20 grep -q '"status": 0' "$REGISTRY_LOG"
+}
+
 kill_upload() {
 	kill -KILL "$pid"
 	wait "$pid" || true
-	wait_for 20 grep -q '"status": 0' "$REGISTRY_LOG"
+	sees_end
 }
 
 # journal_offset: what the one entry of the journal says.
@@ -302,7 +306,10 @@ journal_offset() {
 	wait "$pid" || code=$?
 	[ "$code" -eq 130 ]
 	[ "$(journal_offset)" -eq 16777216 ]
+	sees_end
 	upload "$d"
+	[ "$(of_method POST)" -eq 1 ]
+	[ "$(excess 40000000)" -eq 0 ]
 }
 
 @test "a transfer that stalls while a chunk is sent is tried again, and nothing but the chunk is sent twice" {
