@@ -30,7 +30,7 @@
 enum {
 	CONNECT_TIMEOUT_S = 30,
 	REDIRECTS_MAX = 5,
-	REPLY_TIMEOUT_MS = 15 * 60 * 1000, /* a commit may copy many gigabytes */
+	REPLY_MS = 15 * 60 * 1000, /* of COG_PUSH_REPLY_MS: a commit copies gigabytes */
 	STALL_BYTES_PER_S = 1024,
 	STALL_MS = 30 * 1000,	  /* default of COG_PUSH_STALL_MS */
 	GRACE_MS = 3000,	  /* for a chunk that is nearly through when a signal comes */
@@ -44,7 +44,7 @@ struct http {
 	struct tls tls;
 	const char *host; /* of the registry */
 	char why[CURL_ERROR_SIZE];
-	int64_t stall_ms;
+	int64_t stall_ms, reply_ms;
 	struct transfer *transfer; /* NULL between requests */
 	char suspect[LOCATION_SIZE]; /* of this host the last answer may have come before the body was
 				      * read: servers that do so close the connection, not all say
@@ -64,7 +64,7 @@ struct transfer {
 	int64_t received_bytes; /* of the answer's body */
 	int64_t start_ms;
 	int64_t mark_ms, mark_bytes; /* where the window began in which a stall is looked for */
-	int64_t stall_ms;
+	int64_t stall_ms, reply_ms;
 	int64_t grace_end_ms; /* 0: no signal has come */
 	const char *expired;  /* why it was ended; NULL: it was not */
 	int64_t wary_end_ms;  /* no body before; 0: at once */
@@ -88,7 +88,9 @@ struct http *http_new(const struct trust *trust, const char *host, struct error 
 		return NULL;
 	}
 	h->stall_ms = STALL_MS;
-	if (program_env_number("COG_PUSH_STALL_MS", 1, &h->stall_ms, e)) {
+	h->reply_ms = REPLY_MS;
+	if (program_env_number("COG_PUSH_STALL_MS", 1, &h->stall_ms, e) ||
+	    program_env_number("COG_PUSH_REPLY_MS", 1, &h->reply_ms, e)) {
 		http_free(h);
 		return NULL;
 	}
@@ -188,8 +190,8 @@ static bool is_expired(struct transfer *t, int64_t now)
 	}
 	if (is_sending && now - t->mark_ms > t->stall_ms)
 		t->expired = "the transfer stalled";
-	else if (!is_sending && now - t->mark_ms > REPLY_TIMEOUT_MS)
-		t->expired = "no answer for 15 minutes";
+	else if (!is_sending && now - t->mark_ms > t->reply_ms)
+		t->expired = "no answer came in time";
 	return t->expired != NULL;
 }
 
@@ -428,11 +430,11 @@ static void trace(const struct http_request *q, const struct http_response *r)
 static int hop(struct http *h, const struct http_request *q, struct http_response *r,
 	       struct error *e)
 {
-	struct transfer t = {.easy = h->easy, .request = q, .response = r, .error = e};
+	struct transfer t = {.easy = h->easy, .request = q, .response = r, .error = e,
+			     .stall_ms = h->stall_ms, .reply_ms = h->reply_ms};
 	struct curl_slist *headers = NULL;
 	int rc = -1;
 	t.start_ms = t.mark_ms = clock_now_ms();
-	t.stall_ms = h->stall_ms;
 	if (h->is_wary && q->body)
 		t.wary_end_ms = t.start_ms + (WARY_MS < t.stall_ms / 2 ? WARY_MS : t.stall_ms / 2);
 	http_response_clear(r);

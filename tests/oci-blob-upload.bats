@@ -371,6 +371,14 @@ PUT - 0" ]
 	[ "$(methods)" = "POST PUT" ]
 }
 
+@test "an answer that does not come in its own time is no longer waited for, and the request is made again" {
+	start_registry --stall-at PUT:1:500:30
+	COG_PUSH_REPLY_MS=300 try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	[ "$status" -eq 0 ]
+	[[ $(jq -r 'select(.event == "retry").reason' <<<"$output") == "PUT http://$REGISTRY/"*": no answer came in time" ]]
+	[ "$(requests 'select(.method == "PUT") | [.status, .bodyBytes]')" = "[201,1000]" ]
+}
+
 @test "a POST that fails in passing is made again: no answer, a page, Retry-After in seconds and as a date" {
 	for fault in 1:0 1:503 1:429:1 1:429:date+3; do
 		start_registry --fail "POST:$fault" --html-failures
