@@ -456,11 +456,12 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             time.sleep(self.options.delay_put)
 
     def commit(self, upload, digest):
-        """The blob is there; the session has ended."""
+        """The blob is there before the session has ended: nobody finds neither."""
         options = self.options
-        self.registry.close_upload(upload, None if options.put_lose else digest)
-        if not options.put_lose:
-            self.registry.add_blob(upload.repository, digest, upload.size)
+        with self.registry.lock:
+            self.registry.close_upload(upload, None if options.put_lose else digest)
+            if not options.put_lose:
+                self.registry.add_blob(upload.repository, digest, upload.size)
         if options.put_drop:
             self.drop()
         if options.put_answer:
