@@ -107,7 +107,7 @@ struct search {
 	struct folder *folder;
 	struct stat own;
 	bool has_own;
-	char path[FOLDER_PATH_MAX + 1];
+	char path[PIN_PATH_MAX + 1];
 	size_t len;
 };
 
@@ -132,7 +132,9 @@ static int add_file(struct search *s, const struct stat *st, struct error *e)
 	char *path = strdup(s->path);
 	if (!path)
 		return error_errno(e, "memory");
-	f->files[f->count++] = (struct folder_file){.path = path, .size = st->st_size, .is = *st};
+	struct folder_file *file = &f->files[f->count++];
+	*file = (struct folder_file){.path = path, .size = st->st_size};
+	pin_take(&file->pin, st);
 	f->bytes += st->st_size;
 	return 0;
 }
@@ -166,7 +168,7 @@ static int search_entry(struct search *s, int dir_fd, const char *name, int dept
 {
 	size_t before = s->len;
 	size_t len = strlen(name) + (before ? 1 : 0);
-	if (before + len > FOLDER_PATH_MAX)
+	if (before + len > PIN_PATH_MAX)
 		return error_set(e, STATUS_DATA, "%.300s: the path is too long", s->path);
 	snprintf(s->path + before, sizeof s->path - before, "%s%s", before ? "/" : "", name);
 	s->len += len;
@@ -240,63 +242,18 @@ void folder_release(struct folder *f)
 /* --- Reading them -------------------------------------------------------------------------------
  */
 
-#ifdef __APPLE__
-#define MODIFIED(st) ((st)->st_mtimespec)
-#define CHANGED(st) ((st)->st_ctimespec)
-#else
-#define MODIFIED(st) ((st)->st_mtim)
-#define CHANGED(st) ((st)->st_ctim)
-#endif
-
-static bool is_same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 static int check_pin(const struct folder_file *file, int fd, struct error *e)
 {
-	const struct stat *was = &file->is;
 	struct stat st;
 	if (fstat(fd, &st))
 		return error_errno(e, "%.300s", file->path);
-	if (st.st_size != was->st_size)
-		return error_set(e, STATUS_DATA, "%.300s: it %s while it was read", file->path,
-				 st.st_size > was->st_size ? "grew" : "shrank");
-	if (st.st_dev != was->st_dev || st.st_ino != was->st_ino ||
-	    !is_same_time(MODIFIED(&st), MODIFIED(was)) || !is_same_time(CHANGED(&st), CHANGED(was)))
-		return error_set(e, STATUS_DATA, "%.300s: it changed while it was read", file->path);
-	return 0;
-}
-
-/* Opens a path part by part, so that no part of it is a symlink. */
-static int open_below(int dir_fd, const char *path)
-{
-	char part[FOLDER_PATH_MAX + 1];
-	int at = dir_fd;
-	const char *slash;
-	while ((slash = strchr(path, '/'))) {
-		snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-		int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		int saved = errno;
-		if (at != dir_fd)
-			close(at);
-		errno = saved;
-		if (next < 0)
-			return -1;
-		at = next;
-		path = slash + 1;
-	}
-	int fd = openat(at, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int saved = errno;
-	if (at != dir_fd)
-		close(at);
-	errno = saved;
-	return fd;
+	const char *why = pin_compare(&file->pin, &st);
+	return why ? error_set(e, STATUS_DATA, "%.300s: it %s while it was read", file->path, why) : 0;
 }
 
 static int open_file(const struct folder *f, const struct folder_file *file, struct error *e)
 {
-	int fd = open_below(f->fd, file->path);
+	int fd = pin_open(f->fd, file->path);
 	if (fd < 0)
 		return error_set(e, STATUS_DATA, "%.300s: it changed while it was read: %s", file->path,
 				 strerror(errno));

@@ -7,17 +7,15 @@
 
 #include "digest.h"
 #include "error.h"
+#include "pin.h"
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
-
-#define FOLDER_PATH_MAX 4000 /* bytes of a path below the folder */
 
 struct folder_file {
 	char *path;    /* relative to the folder */
 	int64_t size;  /* bytes */
-	struct stat is; /* what it was when it was found */
+	struct pin pin; /* what it was when it was found */
 	struct digest digest; /* set by folder_hash() */
 };
 
