@@ -84,25 +84,28 @@ static int repair_one(struct job *j, const struct descriptor *d, struct error *e
 {
 	const struct delivery *delivery = j->delivery;
 	bool is_manifest = d->kind == KIND_MANIFEST || d->kind == KIND_INDEX;
-	struct transfer_blob blob = {.digest = &d->digest};
+	struct source source;
+	struct transfer_blob blob = {.digest = &d->digest, .source = &source};
+	int64_t size = 0;
 	struct error why = {0};
 	int rc = is_manifest ? is_there(j, d->digest.text, d->media_type, &d->digest, e)
 			     : transfer_ask(j->registry, delivery->options, &d->digest, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	blob.fd = delivery->open(delivery->context, &d->digest, &blob.size, &why);
-	if (blob.fd < 0 && d->has_urls)
+	int fd = delivery->open(delivery->context, &d->digest, &size, &why);
+	if (fd < 0 && d->has_urls)
 		return 0;
 	if (j->missing_count < MISSING_NAMED_MAX)
 		j->missing[j->missing_count] = d->digest;
 	j->missing_count++;
-	if (blob.fd < 0) {
+	if (fd < 0) {
 		program_say("%s", why.text);
 		return 0;
 	}
-	rc = is_manifest ? put_child(j, d, blob.fd, e)
+	source_file(&source, fd, size);
+	rc = is_manifest ? put_child(j, d, fd, e)
 			 : transfer_blob(j->registry, delivery->options, &blob, e);
-	close(blob.fd);
+	source_release(&source);
 	return rc;
 }
 

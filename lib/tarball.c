@@ -16,6 +16,8 @@ enum { READ_BLOCK = 1 << 20 };
 struct tarball {
 	struct archive *archive;
 	int fd;
+	const struct source *source; /* instead of FD; NULL for none */
+	int64_t at; /* in SOURCE */
 	unsigned char *block; /* READ_BLOCK bytes */
 	size_t members;
 	int64_t size;	/* of the current file, as its header says */
@@ -80,7 +82,31 @@ static la_int64_t skip_bytes(struct archive *a, void *context, la_int64_t reques
 	return lseek(t->fd, (off_t)request, SEEK_CUR) < 0 ? 0 : request;
 }
 
-struct tarball *tarball_new(int fd, struct error *e)
+static la_ssize_t read_source(struct archive *a, void *context, const void **data)
+{
+	struct tarball *t = context;
+	struct error why = {0};
+	int64_t n = program_is_interrupted() ? program_interrupted(&why)
+					     : source_read(t->source, t->at, t->block, READ_BLOCK, &why);
+	if (n < 0)
+		archive_set_error(a, EIO, "%s", why.text);
+	else
+		t->at += n;
+	*data = t->block;
+	return (la_ssize_t)n;
+}
+
+static la_int64_t skip_source(struct archive *a, void *context, la_int64_t request)
+{
+	struct tarball *t = context;
+	(void)a;
+	if (request > t->source->size - t->at)
+		return 0;
+	t->at += request;
+	return request;
+}
+
+static struct tarball *open_tarball(int fd, const struct source *source, struct error *e)
 {
 	struct tarball *t = calloc(1, sizeof *t);
 	if (!t || !(t->archive = archive_read_new()) || !(t->block = malloc(READ_BLOCK))) {
@@ -88,12 +114,14 @@ struct tarball *tarball_new(int fd, struct error *e)
 		goto fail;
 	}
 	t->fd = fd;
+	t->source = source;
 	if (enable_formats(t->archive) != ARCHIVE_OK) {
 		error_set(e, STATUS_FAILED, "libarchive lacks a format: %s",
 			  archive_error_string(t->archive));
 		goto fail;
 	}
-	if (archive_read_open2(t->archive, t, NULL, read_block, skip_bytes, NULL) != ARCHIVE_OK) {
+	if (archive_read_open2(t->archive, t, NULL, source ? read_source : read_block,
+			       source ? skip_source : skip_bytes, NULL) != ARCHIVE_OK) {
 		archive_error(t, e);
 		goto fail;
 	}
@@ -101,6 +129,16 @@ struct tarball *tarball_new(int fd, struct error *e)
 fail:
 	tarball_free(t);
 	return NULL;
+}
+
+struct tarball *tarball_new(int fd, struct error *e)
+{
+	return open_tarball(fd, NULL, e);
+}
+
+struct tarball *tarball_new_source(const struct source *source, struct error *e)
+{
+	return open_tarball(-1, source, e);
 }
 
 void tarball_free(struct tarball *t)

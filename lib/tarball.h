@@ -5,6 +5,7 @@
 #define TARBALL_H
 
 #include "error.h"
+#include "source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,8 @@ struct tarball_member {
 
 /* Reads from FD (borrowed) where it stands. NULL: STATUS_DATA when it is no tar. */
 struct tarball *tarball_new(int fd, struct error *e);
+/* The same from a blob (borrowed). */
+struct tarball *tarball_new_source(const struct source *source, struct error *e);
 void tarball_free(struct tarball *t);
 
 /* The next regular file or link; folders and devices are passed over. Returns 1, 0 at the end, -1

@@ -16,7 +16,6 @@
 #include "upload.h"
 #include "verify.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -60,7 +59,7 @@ static int report_progress(struct transfer *t, int64_t sent_offset, struct error
 	int64_t sent = t->sent_bytes + sent_offset - t->body_start;
 	struct event_progress p = {
 		.digest = t->blob->digest,
-		.size = t->blob->size,
+		.size = t->blob->source->size,
 		.offset = t->upload.offset,
 		.sent_offset = sent_offset,
 		.bytes_per_second = elapsed > 0 ? sent * 1000 / elapsed : 0,
@@ -72,16 +71,10 @@ static int64_t read_body(void *context, int64_t offset, void *data, size_t len, 
 {
 	struct transfer *t = context;
 	bool is_last = offset + (int64_t)len >= t->body_size;
-	ssize_t n;
 	offset += t->body_start;
-	do
-		n = pread(t->blob->fd, data, len, (off_t)offset);
-	while (n < 0 && errno == EINTR);
+	int64_t n = verify_read(&t->verify, offset, data, len, e);
 	if (n < 0)
-		return error_errno(e, "blob %s", t->blob->digest->text);
-	if (n == 0)
-		return error_set(e, STATUS_DATA, "blob %s: became shorter while it was sent",
-				 t->blob->digest->text);
+		return -1;
 	verify_pass(&t->verify, offset, data, (size_t)n);
 	if (t->is_commit && is_last && verify_end(&t->verify, e))
 		return -1;
@@ -106,7 +99,7 @@ static void find_session(struct transfer *t)
 {
 	struct journal_entry entry;
 	struct upload *u = &t->upload;
-	if (journal_read(&t->journal, &entry) && entry.offset <= t->blob->size &&
+	if (journal_read(&t->journal, &entry) && entry.offset <= t->blob->source->size &&
 	    entry.plan.shape != PLAN_ONE_BODY && entry.plan.chunk > 0) {
 		u->limits.announced_min = entry.announced_min;
 		u->limits.announced_max = entry.announced_max;
@@ -313,7 +306,7 @@ static void find_mounts(struct transfer *t)
 static bool may_probe(const struct transfer *t)
 {
 	const struct registry *r = t->registry;
-	return plan_is_small(t->blob->size, &t->options->limits, &t->known) && !t->mounts[0] &&
+	return plan_is_small(t->blob->source->size, &t->options->limits, &t->known) && !t->mounts[0] &&
 	       !t->upload.has_session && !r->takes_no_probe &&
 	       !pushed_has(&r->repository, t->blob->digest);
 }
@@ -341,7 +334,7 @@ static int run(struct transfer *t, struct error *e)
 		return give_up(t, e);
 	journal_remove(&t->journal);
 	pushed_add(&t->registry->repository, t->blob->digest);
-	return event_done(t->blob->digest, t->blob->size, u->how, t->sent_bytes,
+	return event_done(t->blob->digest, t->blob->source->size, u->how, t->sent_bytes,
 			  clock_now_ms() - t->start_ms, e);
 }
 
@@ -350,17 +343,17 @@ int transfer_blob(struct registry *r, const struct transfer_options *o,
 {
 	struct transfer t = {.registry = r, .options = o, .blob = blob};
 	struct error ignored = {0};
-	if (blob->size == 0)
+	if (blob->source->size == 0)
 		return error_set(e, STATUS_DATA,
 				 "blob %s: empty: registries take no blobs of 0 bytes",
 				 blob->digest->text);
 	t.start_ms = t.reported_ms = clock_now_ms();
 	t.journal.dir_fd = t.journal.lock_fd = -1;
 	profile_load(&t.known, reference_host(&r->repository));
-	upload_init(&t.upload, blob->size, &o->limits, &o->retry, &t.known,
+	upload_init(&t.upload, blob->source->size, &o->limits, &o->retry, &t.known,
 		    (uint32_t)clock_now_ms() ^ (uint32_t)getpid());
-	verify_init(&t.verify, blob->digest, blob->fd, blob->size);
-	t.verify.is_right = o->is_trusted;
+	verify_init(&t.verify, blob->digest, blob->source);
+	t.verify.is_right = o->is_trusted && !blob->source->is_reference;
 	int rc = run(&t, e);
 	if (t.is_taken) /* and not needed */
 		(void)registry_share(r, &t.session, &ignored);
@@ -386,7 +379,7 @@ int transfer_ask(struct registry *r, const struct transfer_options *o, const str
 /* Whether D could be mounted. A session that came instead is of no use. */
 static bool is_mounted(struct registry *r, const struct transfer_options *o, const struct digest *d)
 {
-	struct transfer_blob blob = {.digest = d, .fd = -1};
+	struct transfer_blob blob = {.digest = d};
 	struct transfer t = {.registry = r, .options = o, .blob = &blob};
 	struct error ignored = {0};
 	find_mounts(&t);

@@ -9,6 +9,7 @@
 #include "plan.h"
 #include "registry.h"
 #include "retry.h"
+#include "source.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@ struct transfer_options {
 	struct plan_limits limits;
 	struct retry_policy retry;
 	const char *mount_from; /* "a/b", of the same registry; NULL: the user named none */
-	bool is_trusted;	/* the bytes are what was hashed just now: they aren't again */
+	bool is_trusted;	/* a file's bytes are what was hashed just now: they aren't again */
 };
 
 /* Those of the environment. STATUS_USAGE. */
@@ -26,8 +27,7 @@ int transfer_options_init(struct transfer_options *o, struct error *e);
 
 struct transfer_blob {
 	const struct digest *digest;
-	int fd; /* borrowed; read with pread */
-	int64_t size;
+	const struct source *source; /* borrowed */
 };
 
 /* Puts a blob into the registry, with `progress` and `retry` records on stdout and a `done` record
@@ -35,7 +35,8 @@ struct transfer_blob {
  * another process uploads the same blob to the same repository. A signal or a failure leaves the
  * session in the journal, and the next call for this blob goes on from there, whatever the process.
  * Statuses: those of registry.h; STATUS_DATA for a blob of 0 bytes, one whose bytes are not its
- * digest (unless they are trusted) or that became shorter: it is never committed. */
+ * digest (unless they are trusted), that became shorter, or that is by reference to a file which is not
+ * what it was: it is never committed. */
 int transfer_blob(struct registry *r, const struct transfer_options *o,
 		  const struct transfer_blob *blob, struct error *e);
 

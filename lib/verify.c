@@ -3,14 +3,13 @@
 
 #include "program.h"
 
-#include <errno.h>
-#include <unistd.h>
+#include <stdio.h>
 
 enum { BLOCK = 256 * 1024 };
 
-void verify_init(struct verify *v, const struct digest *digest, int fd, int64_t size)
+void verify_init(struct verify *v, const struct digest *digest, const struct source *source)
 {
-	*v = (struct verify){.digest = digest, .fd = fd, .size = size, .hasher = hasher_new()};
+	*v = (struct verify){.digest = digest, .source = source, .hasher = hasher_new()};
 }
 
 void verify_release(struct verify *v)
@@ -23,22 +22,34 @@ void verify_release(struct verify *v)
 	*v = (struct verify){0};
 }
 
-/* Hashes the file from `hashed` to its end. */
+static int fail(const struct verify *v, struct error *e)
+{
+	char where[DIGEST_TEXT_LEN + 8];
+	snprintf(where, sizeof where, "blob %s", v->digest->text);
+	return error_prefix(e, where);
+}
+
+int64_t verify_read(const struct verify *v, int64_t offset, void *data, size_t len, struct error *e)
+{
+	int64_t n = source_read(v->source, offset, data, len, e);
+	if (n < 0)
+		return fail(v, e);
+	if (n == 0)
+		return error_set(e, STATUS_DATA, "blob %s: became shorter while it was sent",
+				 v->digest->text);
+	return n;
+}
+
+/* Hashes the blob from `hashed` to its end. */
 static int hash_rest(struct verify *v, struct error *e)
 {
 	char block[BLOCK];
-	while (v->hashed < v->size) {
-		ssize_t n = pread(v->fd, block, sizeof block, (off_t)v->hashed);
+	while (v->hashed < v->source->size) {
+		int64_t n = verify_read(v, v->hashed, block, sizeof block, e);
 		if (program_is_interrupted() || atomic_load(&v->is_stopped))
 			return program_interrupted(e);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return error_errno(e, "blob %s", v->digest->text);
-		if (n == 0)
-			return error_set(e, STATUS_DATA,
-					 "blob %s: became shorter while it was sent",
-					 v->digest->text);
+			return -1;
 		hasher_update(v->hasher, block, (size_t)n);
 		v->hashed += n;
 	}
@@ -69,11 +80,10 @@ void verify_pass(struct verify *v, int64_t offset, const void *data, size_t len)
 	v->hashed = end;
 }
 
-int verify_end(struct verify *v, struct error *e)
+/* Whether the digest is right, when all bytes were hashed: is_right. */
+static int compare(struct verify *v, struct error *e)
 {
 	struct digest d;
-	if (v->is_right)
-		return 0;
 	if (v->has_thread) {
 		pthread_join(v->thread, NULL);
 		v->has_thread = false;
@@ -86,8 +96,18 @@ int verify_end(struct verify *v, struct error *e)
 		return -1;
 	hasher_final(v->hasher, &d);
 	v->is_right = digest_equal(&d, v->digest);
+	v->hashed = 0;
+	return 0;
+}
+
+int verify_end(struct verify *v, struct error *e)
+{
+	if (!v->is_right && compare(v, e))
+		return -1;
+	/* Also when the digest is right: what was sent was read at another time than what was hashed. */
+	if (source_check(v->source, e))
+		return fail(v, e);
 	if (v->is_right)
 		return 0;
-	v->hashed = 0;
 	return error_set(e, STATUS_DATA, "blob %s: its bytes are not its digest", v->digest->text);
 }

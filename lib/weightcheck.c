@@ -9,13 +9,12 @@
 #include "json.h"
 #include "pool.h"
 #include "program.h"
+#include "recipe.h"
 #include "tarball.h"
 #include "weight.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { READ_BLOCK = 256 * 1024 };
 
@@ -126,34 +125,30 @@ static int check_type(const struct descriptor *d, const void *first, size_t len,
 	return is_said ? 0 : error_set(e, STATUS_DATA, "its bytes are not of the type '%.80s'", type);
 }
 
-/* Hashes the blob, and leaves FD at its beginning. */
-static int check_blob(int fd, const struct descriptor *d, struct error *e)
+static int check_blob(const struct source *source, const struct descriptor *d, struct error *e)
 {
 	struct digest real;
 	struct hasher *hasher = hasher_new();
 	char *block = malloc(READ_BLOCK);
-	ssize_t n = block ? 1 : -1;
-	bool is_first = true;
+	int64_t at = 0, n = 1;
 	int rc = block ? 0 : error_errno(e, "memory");
 	while (rc == 0 && n) {
-		n = read(fd, block, READ_BLOCK);
+		n = source_read(source, at, block, READ_BLOCK, e);
 		if (program_is_interrupted())
 			rc = program_interrupted(e);
-		else if (n < 0 && errno != EINTR)
-			rc = error_errno(e, "read");
-		else if (n > 0 && is_first)
+		else if (n < 0)
+			rc = -1;
+		else if (n > 0 && at == 0)
 			rc = check_type(d, block, (size_t)n, e);
 		if (n > 0)
 			hasher_update(hasher, block, (size_t)n);
-		is_first = is_first && n < 0;
+		at += n;
 	}
 	hasher_final(hasher, &real);
 	hasher_free(hasher);
 	free(block);
 	if (rc == 0 && !digest_equal(&real, &d->digest))
 		rc = error_set(e, STATUS_DATA, "its bytes have the digest %s", real.text);
-	if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		rc = error_errno(e, "seek");
 	return rc;
 }
 
@@ -195,12 +190,13 @@ static int check_member(struct check *c, const struct weight_layer *layer, struc
 	return 0;
 }
 
-static int check_members(struct check *c, const struct weight_layer *layer, int fd, struct error *e)
+static int check_members(struct check *c, const struct weight_layer *layer,
+			 const struct source *source, struct error *e)
 {
 	struct tarball_member *m = malloc(sizeof *m);
 	if (!m)
 		return error_errno(e, "memory");
-	struct tarball *tarball = tarball_new(fd, e);
+	struct tarball *tarball = tarball_new_source(source, e);
 	int64_t bytes = 0;
 	int more = tarball ? 1 : -1;
 	while (more > 0 && (more = tarball_next(tarball, m, e)) > 0) {
@@ -221,13 +217,18 @@ static int check_layer(void *context, size_t number, struct error *e)
 	struct check *c = context;
 	const struct weight_layer *layer = &c->weight.layers[number];
 	const struct descriptor *d = &layer->descriptor;
-	int fd = layout_open_blob(c->layout, &d->digest, d->size, e);
-	if (fd < 0)
+	struct source source;
+	/* A failure here names the blob itself. */
+	if (recipe_open(c->layout, &d->digest, d->size, c->folder.fd, &source, e)) {
+		source_release(&source);
 		return -1;
-	int rc = check_blob(fd, d, e);
+	}
+	int rc = check_blob(&source, d, e);
 	if (rc == 0)
-		rc = check_members(c, layer, fd, e);
-	close(fd);
+		rc = check_members(c, layer, &source, e);
+	if (rc == 0)
+		rc = source_check(&source, e);
+	source_release(&source);
 	return rc && e->status == STATUS_DATA ? error_prefix(e, d->digest.text) : rc;
 }
 

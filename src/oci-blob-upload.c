@@ -12,6 +12,7 @@
 #include "layout.h"
 #include "lines.h"
 #include "program.h"
+#include "recipe.h"
 #include "reference.h"
 #include "registry.h"
 #include "retry.h"
@@ -36,6 +37,7 @@ static const char usage[] =
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
 	"      --remove             remove blobs above 64 KiB from DIR once the registry has them\n"
+	"      --source-root SRC    read blobs that are by reference from the files in the folder SRC\n"
 	"      --trusted            don't hash blobs again: DIR was written by this very run\n"
 	RETRY_USAGE
 	TRUST_USAGE
@@ -46,13 +48,14 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
-enum { OPTION_ABSENT = 256, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_TRUSTED };
+enum { OPTION_ABSENT = 256, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
 
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
 	{"absent", required_argument, NULL, OPTION_ABSENT},
 	{"mount-from", required_argument, NULL, OPTION_MOUNT_FROM},
 	{"remove", no_argument, NULL, OPTION_REMOVE},
+	{"source-root", required_argument, NULL, OPTION_SOURCE_ROOT},
 	{"trusted", no_argument, NULL, OPTION_TRUSTED},
 	RETRY_OPTIONS,
 	TRUST_OPTIONS,
@@ -69,6 +72,8 @@ struct uploader {
 	struct transfer_options options;
 	const char *absent; /* a file that other uploaders append to as well; NULL: none */
 	int absent_fd;
+	const char *source_root; /* NULL: blobs by reference are refused */
+	int source_root_fd;
 	bool removes;
 	json_t *seen;	  /* the set of digests so far */
 	bool tells_phase; /* cog-push does that for uploaders on a queue */
@@ -96,19 +101,20 @@ static int ask_for_absent(struct uploader *u, const struct digest *d, struct err
 
 static int send_blob(struct uploader *u, const struct digest *d, struct error *e)
 {
-	int rc = -1;
-	int fd = layout_open_blob(&u->layout, d, -1, e);
-	if (fd < 0)
-		return -1;
-	struct transfer_blob blob = {.digest = d, .fd = fd, .size = lseek(fd, 0, SEEK_END)};
-	if (blob.size < 0)
-		error_errno(e, "blob %s", d->text);
-	else
+	struct source source;
+	struct transfer_blob blob = {.digest = d, .source = &source};
+	int rc = recipe_open(&u->layout, d, -1, u->source_root_fd, &source, e);
+	if (rc == 0)
 		rc = transfer_blob(&u->registry, &u->options, &blob, e);
-	if (rc == 0 && u->removes && blob.size > STAYS_BYTES)
+	if (rc == 0 && u->removes && source.size > STAYS_BYTES)
 		rc = layout_remove_blob(&u->layout, d, e);
-	close(fd);
+	source_release(&source);
 	return rc;
+}
+
+static bool is_absent(const struct uploader *u, const struct digest *d)
+{
+	return u->absent && !layout_has_blob(&u->layout, d, NULL) && !recipe_is_there(&u->layout, d);
 }
 
 static int upload(struct uploader *u, const struct digest *d, struct error *e)
@@ -117,11 +123,10 @@ static int upload(struct uploader *u, const struct digest *d, struct error *e)
 		return 0;
 	if (need_layout(u, e))
 		return -1;
-	bool is_absent = u->absent && !layout_has_blob(&u->layout, d, NULL);
 	if (u->tells_phase && event_phase(PHASE_PUSHING, e))
 		return -1;
 	u->tells_phase = false;
-	return is_absent ? ask_for_absent(u, d, e) : send_blob(u, d, e);
+	return is_absent(u, d) ? ask_for_absent(u, d, e) : send_blob(u, d, e);
 }
 
 static int upload_operands(struct uploader *u, char **digests, struct error *e)
@@ -202,19 +207,33 @@ static int take_line(void *context, char *line, size_t len, struct error *e)
 	return rc > 0 ? upload(context, &d, e) : rc;
 }
 
+/* What options name. */
+static int open_files(struct uploader *u, struct error *e)
+{
+	if (u->absent) {
+		u->absent_fd = open(u->absent, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+		if (u->absent_fd < 0)
+			return error_errno(e, "%s", u->absent);
+	}
+	if (u->source_root) {
+		u->source_root_fd = open(u->source_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (u->source_root_fd < 0) {
+			error_errno(e, "%s", u->source_root);
+			e->status = STATUS_DATA;
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /* OPERANDS: DIR, REPO, digests. */
 static void run(struct uploader *u, const char *fifo, char **operands, struct error *e)
 {
 	u->dir = operands[0];
 	journal_sweep();
 	u->seen = json_object();
-	if (u->absent) {
-		u->absent_fd = open(u->absent, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-		if (u->absent_fd < 0) {
-			error_errno(e, "%s", u->absent);
-			goto out;
-		}
-	}
+	if (open_files(u, e))
+		goto out;
 	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
 	int rc = fifo	       ? upload_queue(u, fifo, e)
@@ -228,6 +247,8 @@ out:
 	json_decref(u->seen);
 	if (u->absent_fd >= 0)
 		close(u->absent_fd);
+	if (u->source_root_fd >= 0)
+		close(u->source_root_fd);
 }
 
 static int check_mount(struct uploader *u, const char *text, struct error *e)
@@ -265,7 +286,8 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 int main(int argc, char **argv)
 {
 	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}},
-			     .absent_fd = -1};
+			     .absent_fd = -1,
+			     .source_root_fd = -1};
 	struct error e = {0};
 	const char *fifo = NULL, *mount_from = NULL;
 	bool is_trusted = false;
@@ -282,6 +304,8 @@ int main(int argc, char **argv)
 			mount_from = optarg;
 		else if (option == OPTION_REMOVE)
 			u.removes = true;
+		else if (option == OPTION_SOURCE_ROOT)
+			u.source_root = optarg;
 		else if (option == OPTION_TRUSTED)
 			is_trusted = true;
 		else if (retry_option(option, optarg, &e) ||

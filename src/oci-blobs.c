@@ -3,6 +3,7 @@
 #include "event.h"
 #include "layout.h"
 #include "program.h"
+#include "recipe.h"
 
 #include <unistd.h>
 
@@ -32,17 +33,31 @@ struct listing {
 	bool is_incomplete;
 };
 
-/* A blob that is named is also there, whole: what this program lists can be uploaded. An incomplete
- * layout may lack it, but what is there is whole. */
+/* A blob that is named is also there, whole or by reference: what this program lists can be uploaded. An
+ * incomplete layout may lack it, but what is there is whole. */
+static int check(const struct listing *l, const struct descriptor *d, struct error *e)
+{
+	if (!layout_has_blob(&l->layout, &d->digest, NULL)) {
+		if (recipe_is_there(&l->layout, &d->digest)) {
+			struct source source;
+			int rc = recipe_read(&l->layout, &d->digest, d->size, &source, e);
+			source_release(&source);
+			return rc;
+		}
+		if (l->is_incomplete)
+			return 0;
+	}
+	int fd = layout_open_blob(&l->layout, &d->digest, d->size, e);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 static int list(const struct descriptor *d, void *context, struct error *e)
 {
-	const struct listing *l = context;
-	if (!l->is_incomplete || layout_has_blob(&l->layout, &d->digest, NULL)) {
-		int fd = layout_open_blob(&l->layout, &d->digest, d->size, e);
-		if (fd < 0)
-			return -1;
-		close(fd);
-	}
+	if (check(context, d, e))
+		return -1;
 	return program_is_interrupted() ? program_interrupted(e) : event_blob(d, NULL, -1, e);
 }
 
