@@ -357,12 +357,14 @@ static int compare_sizes(const void *a, const void *b)
 int folder_hash(struct folder *f, int threads, struct error *e)
 {
 	struct hashing h = {.folder = f, .order = calloc(f->count, sizeof(struct folder_file *))};
+	size_t count = 0;
 	if (!h.order)
 		return error_errno(e, "memory");
 	for (size_t i = 0; i < f->count; i++)
-		h.order[i] = &f->files[i];
-	qsort(h.order, f->count, sizeof(struct folder_file *), compare_sizes);
-	int rc = pool_run(threads, f->count, hash_file, &h, e);
+		if (!digest_is_set(&f->files[i].digest))
+			h.order[count++] = &f->files[i];
+	qsort(h.order, count, sizeof(struct folder_file *), compare_sizes);
+	int rc = pool_run(threads, count, hash_file, &h, e);
 	free(h.order);
 	return rc;
 }

@@ -16,7 +16,7 @@ struct folder_file {
 	char *path;    /* relative to the folder */
 	int64_t size;  /* bytes */
 	struct pin pin; /* what it was when it was found */
-	struct digest digest; /* set by folder_hash() */
+	struct digest digest; /* empty while it is not known */
 };
 
 struct folder {
@@ -35,7 +35,7 @@ const char *folder_refuse(const char *name);
 int folder_open(struct folder *f, const char *path, int own, struct error *e);
 void folder_release(struct folder *f);
 
-/* Computes the digests, of THREADS files at a time. STATUS_DATA when a file changes meanwhile. */
+/* Computes the digests that are not known yet, of THREADS files at a time. STATUS_DATA when a file changes meanwhile. */
 int folder_hash(struct folder *f, int threads, struct error *e);
 
 /* Takes the next bytes of a file. Returns 0, or -1 with an error. */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All files are found and hashed, and the layers are planned, before a byte is stored. Then come the
  * layers that stay plain, as many at once as there are threads, and one after the other those that are
- * compressed, each by all threads. A layer is announced when it is complete, the image last. */
+ * compressed, each by all threads. A layer is announced when it is complete, the image last.
+ *
+ * Layers by reference come first of all. Their files are read just once, for both digests: that of the file
+ * and that of the layer. */
 #include "weights.h"
 
 #include "clock.h"
@@ -9,6 +12,7 @@
 #include "folder.h"
 #include "pool.h"
 #include "program.h"
+#include "recipe.h"
 #include "space.h"
 #include "weight.h"
 
@@ -25,18 +29,21 @@ struct packing_run {
 	struct folder folder;
 	struct parcels parcels;
 	struct weight_layer *layers; /* as long as the parcels, and in their order */
-	size_t *plain; /* the numbers of the parcels that stay plain */
-	size_t plain_count;
+	const struct parcel **batch; /* those that are being packed side by side */
 	pthread_mutex_t lock; /* of layout_temporary() */
+};
+
+struct progress {
+	const struct parcel *parcel;
+	int64_t bytes; /* of the tar so far */
+	int64_t last_ms; /* of the last record */
 };
 
 /* A layer while it is stored. */
 struct store {
 	struct packing_run *run;
-	const struct parcel *parcel;
 	struct compressor *compressor;
-	int64_t bytes; /* of the tar so far */
-	int64_t last_ms; /* of the last record */
+	struct progress progress;
 };
 
 static bool is_plain(const struct packing_run *r, const struct parcel *p)
@@ -44,17 +51,31 @@ static bool is_plain(const struct packing_run *r, const struct parcel *p)
 	return r->job->compression.codec == CODEC_NONE || p->is_dense;
 }
 
+static bool is_reference(const struct packing_run *r, const struct parcel *p)
+{
+	return r->job->is_by_reference && !p->is_shared && is_plain(r, p);
+}
+
+static bool is_stored_plain(const struct packing_run *r, const struct parcel *p)
+{
+	return is_plain(r, p) && !is_reference(r, p);
+}
+
+/* Tells of LEN bytes more. */
+static int tell(struct progress *p, size_t len, struct error *e)
+{
+	p->bytes += (int64_t)len;
+	int64_t now_ms = clock_now_ms();
+	if (now_ms - p->last_ms < TELL_MS)
+		return 0;
+	p->last_ms = now_ms;
+	return event_convert(p->parcel->files[0]->path, p->bytes, p->parcel->tar_bytes, NULL, e);
+}
+
 static int store_bytes(void *context, const void *data, size_t len, struct error *e)
 {
 	struct store *s = context;
-	s->bytes += (int64_t)len;
-	if (compressor_write(s->compressor, data, len, e))
-		return -1;
-	int64_t now_ms = clock_now_ms();
-	if (now_ms - s->last_ms < TELL_MS)
-		return 0;
-	s->last_ms = now_ms;
-	return event_convert(s->parcel->files[0]->path, s->bytes, s->parcel->tar_bytes, NULL, e);
+	return compressor_write(s->compressor, data, len, e) ? -1 : tell(&s->progress, len, e);
 }
 
 static int store_file(void *context, const struct folder_file *file, struct error *e)
@@ -76,7 +97,7 @@ static int fill(struct packing_run *r, const struct parcel *p, int fd, struct pa
 		struct error *e)
 {
 	static const struct parcel_visitor writer = {store_bytes, store_file};
-	struct store s = {.run = r, .parcel = p, .last_ms = clock_now_ms()};
+	struct store s = {.run = r, .progress = {.parcel = p, .last_ms = clock_now_ms()}};
 	s.compressor = compressor_new(fd, r->job->layout->path, is_plain(r, p) ? PACK_KEEP : PACK_COMPRESS,
 				      &r->job->compression);
 	int rc = parcel_visit(p, &writer, &s, e);
@@ -101,10 +122,22 @@ static void describe(struct weight_layer *layer, const struct parcel *p, const s
 	snprintf(layer->descriptor.media_type, sizeof layer->descriptor.media_type, "%s", type);
 }
 
-static int store_parcel(struct packing_run *r, size_t number, struct error *e)
+/* The layer of P is complete. */
+static int announce(struct packing_run *r, const struct parcel *p, const struct packed *packed,
+		    struct error *e)
 {
-	const struct parcel *p = &r->parcels.list[number];
-	struct weight_layer *layer = &r->layers[number];
+	struct weight_layer *layer = &r->layers[p - r->parcels.list];
+	describe(layer, p, packed);
+	program_trace("%s%s: %lld bytes, %s", p->files[0]->path, p->count > 1 ? " and others" : "",
+		      (long long)p->file_bytes,
+		      packed->is_packed	   ? "compressed"
+		      : is_reference(r, p) ? "by reference"
+					   : "plain");
+	return event_blob(&layer->descriptor, &packed->diff_id, packed->diff_size, e);
+}
+
+static int store_parcel(struct packing_run *r, const struct parcel *p, struct error *e)
+{
 	struct layout *l = r->job->layout;
 	char name[LAYOUT_TEMPORARY_SIZE];
 	struct packed packed;
@@ -120,32 +153,123 @@ static int store_parcel(struct packing_run *r, size_t number, struct error *e)
 		workdir_remove(l->work.fd, name);
 		return rc;
 	}
-	describe(layer, p, &packed);
-	program_trace("%s%s: %lld bytes, %s", p->files[0]->path, p->count > 1 ? " and others" : "",
-		      (long long)p->file_bytes, packed.is_packed ? "compressed" : "plain");
-	return event_blob(&layer->descriptor, &packed.diff_id, packed.diff_size, e);
+	return announce(r, p, &packed, e);
 }
 
-static int store_plain(void *context, size_t number, struct error *e)
+/* --- By reference -------------------------------------------------------------------------------
+ */
+
+/* A layer while it is hashed. */
+struct draft {
+	struct packing_run *run;
+	struct progress progress;
+	struct hasher *layer, *file;
+	struct buffer head; /* what comes before the file */
+	bool has_file;
+};
+
+static int draft_bytes(void *context, const void *data, size_t len, struct error *e)
+{
+	struct draft *d = context;
+	hasher_update(d->layer, data, len);
+	d->progress.bytes += (int64_t)len;
+	return d->has_file ? 0 : buffer_append(&d->head, data, len, e);
+}
+
+static int draft_block(void *context, const void *data, size_t len, struct error *e)
+{
+	struct draft *d = context;
+	hasher_update(d->file, data, len);
+	hasher_update(d->layer, data, len);
+	return tell(&d->progress, len, e);
+}
+
+static int draft_file(void *context, const struct folder_file *file, struct error *e)
+{
+	struct draft *d = context;
+	struct folder *folder = &d->run->folder;
+	d->has_file = true;
+	if (folder_read(folder, file, draft_block, d, e))
+		return -1;
+	hasher_final(d->file, &folder->files[file - folder->files].digest);
+	return 0;
+}
+
+/* Writes what D has turned out to be. */
+static int write_recipe(struct draft *d, const struct parcel *p, struct error *e)
+{
+	struct packing_run *r = d->run;
+	struct packed packed = {.blob_size = p->tar_bytes, .diff_size = p->tar_bytes};
+	struct source source = {
+		.size = p->tar_bytes,
+		.is_reference = true,
+		.head = d->head.data,
+		.head_len = d->head.len,
+		.path = p->files[0]->path,
+		.length = p->files[0]->size,
+		.pin = p->files[0]->pin,
+	};
+	hasher_final(d->layer, &packed.blob);
+	packed.diff_id = packed.blob;
+	pthread_mutex_lock(&r->lock);
+	int rc = recipe_write(r->job->layout, &packed.blob, &source, e);
+	pthread_mutex_unlock(&r->lock);
+	return rc ? rc : announce(r, p, &packed, e);
+}
+
+static int refer_to_parcel(struct packing_run *r, const struct parcel *p, struct error *e)
+{
+	static const struct parcel_visitor drafter = {draft_bytes, draft_file};
+	struct draft d = {.run = r, .progress = {.parcel = p, .last_ms = clock_now_ms()}};
+	d.layer = hasher_new();
+	d.file = hasher_new();
+	buffer_init(&d.head, RECIPE_HEAD_MAX);
+	int rc = parcel_visit(p, &drafter, &d, e);
+	if (rc == 0)
+		rc = write_recipe(&d, p, e);
+	buffer_release(&d.head);
+	hasher_free(d.layer);
+	hasher_free(d.file);
+	return rc;
+}
+
+/* --- All of them --------------------------------------------------------------------------------
+ */
+
+static int pack_one(void *context, size_t number, struct error *e)
 {
 	struct packing_run *r = context;
-	return store_parcel(r, r->plain[number], e);
+	const struct parcel *p = r->batch[number];
+	return is_reference(r, p) ? refer_to_parcel(r, p, e) : store_parcel(r, p, e);
 }
 
-static int store_parcels(struct packing_run *r, struct error *e)
+/* Packs the parcels of one kind, side by side. */
+static int pack_batch(struct packing_run *r,
+		      bool (*is_of_kind)(const struct packing_run *r, const struct parcel *p),
+		      struct error *e)
 {
-	size_t count = r->parcels.count;
-	r->layers = calloc(count, sizeof *r->layers);
-	r->plain = calloc(count, sizeof *r->plain);
-	if (!r->layers || !r->plain)
+	size_t count = 0;
+	for (size_t i = 0; i < r->parcels.count; i++)
+		if (is_of_kind(r, &r->parcels.list[i]))
+			r->batch[count++] = &r->parcels.list[i];
+	return pool_run(r->job->compression.threads, count, pack_one, r, e);
+}
+
+static int pack(struct packing_run *r, struct error *e)
+{
+	const struct parcels *all = &r->parcels;
+	r->layers = calloc(all->count, sizeof *r->layers);
+	r->batch = calloc(all->count, sizeof(const struct parcel *));
+	if (!r->layers || !r->batch)
 		return error_errno(e, "memory");
-	for (size_t i = 0; i < count; i++)
-		if (is_plain(r, &r->parcels.list[i]))
-			r->plain[r->plain_count++] = i;
-	int rc = pool_run(r->job->compression.threads, r->plain_count, store_plain, r, e);
-	for (size_t i = 0; rc == 0 && i < count; i++)
-		if (!is_plain(r, &r->parcels.list[i]))
-			rc = store_parcel(r, i, e);
+	program_trace("hash %zu files of %lld bytes", r->folder.count, (long long)r->folder.bytes);
+	if (pack_batch(r, is_reference, e) || folder_hash(&r->folder, r->job->compression.threads, e) ||
+	    pack_batch(r, is_stored_plain, e))
+		return -1;
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < all->count; i++)
+		if (!is_plain(r, &all->list[i]))
+			rc = store_parcel(r, &all->list[i], e);
 	return rc;
 }
 
@@ -206,12 +330,13 @@ static int finish(const struct packing_run *r, const struct weight *w, struct er
 	return rc ? rc : event_image(&manifest, names, 1, e);
 }
 
-/* Room for all tars as they are. */
+/* Room for all tars as they are, but for those by reference. */
 static int check_space(const struct packing_run *r, struct error *e)
 {
 	int64_t bytes = 0;
 	for (size_t i = 0; i < r->parcels.count; i++)
-		bytes += r->parcels.list[i].tar_bytes;
+		if (!is_reference(r, &r->parcels.list[i]))
+			bytes += r->parcels.list[i].tar_bytes;
 	return space_check(r->job->layout->blobs_fd, r->job->layout->path, bytes, e);
 }
 
@@ -219,15 +344,13 @@ static int run(struct packing_run *r, struct weight *w, struct error *e)
 {
 	const struct weights_job *job = r->job;
 	if (folder_open(&r->folder, job->source, job->layout->fd, e) ||
-	    parcels_plan(&r->parcels, &r->folder, &job->limits, e) || check_space(r, e) ||
-	    event_phase(PHASE_CONVERTING, e))
-		return -1;
-	program_trace("hash %zu files of %lld bytes", r->folder.count, (long long)r->folder.bytes);
-	if (folder_hash(&r->folder, job->compression.threads, e))
+	    parcels_plan(&r->parcels, &r->folder, &job->limits, e))
 		return -1;
 	if (job->compression.codec != CODEC_NONE && parcels_probe(&r->parcels, &r->folder, e))
 		return -1;
-	return store_parcels(r, e) || collect(r, w, e) || finish(r, w, e) ? -1 : 0;
+	if (check_space(r, e) || event_phase(PHASE_CONVERTING, e))
+		return -1;
+	return pack(r, e) || collect(r, w, e) || finish(r, w, e) ? -1 : 0;
 }
 
 int weights_pack(const struct weights_job *job, struct error *e)
@@ -242,7 +365,7 @@ int weights_pack(const struct weights_job *job, struct error *e)
 	pthread_mutex_destroy(&r.lock);
 	weight_release(&w);
 	free(r.layers);
-	free(r.plain);
+	free(r.batch);
 	parcels_release(&r.parcels);
 	folder_release(&r.folder);
 	return rc;

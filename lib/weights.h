@@ -8,12 +8,15 @@
 #include "layout.h"
 #include "parcel.h"
 
+#include <stdbool.h>
+
 struct weights_job {
 	struct layout *layout; /* borrowed, as all of these */
 	const char *source;    /* the folder */
 	const char *name, *target;
 	struct parcel_limits limits;
 	struct compression compression; /* its threads are those of the whole */
+	bool is_by_reference; /* a layer of one file that stays plain is not stored; see recipe.h */
 };
 
 /* Makes the weight and writes the records. STATUS_DATA for what the format forbids; index.json is then as it

@@ -8,7 +8,8 @@
 
 static const char usage[] =
 	"usage: oci-from-weights [-v] --name NAME --target PATH [--bundle-file-max BYTES]\n"
-	"                        [--bundle-size-max BYTES] [--compress HOW] [--threads N] DIR SRC\n"
+	"                        [--bundle-size-max BYTES] [--by-reference] [--compress HOW]\n"
+	"                        [--threads N] DIR SRC\n"
 	"Makes a weight artifact, as cog has it, of the files in the folder SRC, adds it to the OCI\n"
 	"layout DIR, and writes a record for each finished blob and image on stdout.\n"
 	"\n"
@@ -16,19 +17,29 @@ static const char usage[] =
 	"      --target PATH            the folder in the container, from / on\n"
 	"      --bundle-file-max BYTES  smaller files share a layer; 67108864 by default\n"
 	"      --bundle-size-max BYTES  the most bytes of files that share one; 268435456 by default\n"
+	"      --by-reference           don't copy large files that stay uncompressed into DIR\n"
 	"      --compress HOW           auto, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL\n"
 	"      --threads N              hash and compress on N processors; all of them by default\n"
 	"  -v, --verbose                say more on stderr\n"
 	"  -h, --help                   print this and exit\n"
 	"  -V, --version                print the version and exit\n";
 
-enum { OPTION_NAME = 256, OPTION_TARGET, OPTION_FILE_MAX, OPTION_SIZE_MAX, OPTION_COMPRESS, OPTION_THREADS };
+enum {
+	OPTION_NAME = 256,
+	OPTION_TARGET,
+	OPTION_FILE_MAX,
+	OPTION_SIZE_MAX,
+	OPTION_BY_REFERENCE,
+	OPTION_COMPRESS,
+	OPTION_THREADS,
+};
 
 static const struct option options[] = {
 	{"name", required_argument, NULL, OPTION_NAME},
 	{"target", required_argument, NULL, OPTION_TARGET},
 	{"bundle-file-max", required_argument, NULL, OPTION_FILE_MAX},
 	{"bundle-size-max", required_argument, NULL, OPTION_SIZE_MAX},
+	{"by-reference", no_argument, NULL, OPTION_BY_REFERENCE},
 	{"compress", required_argument, NULL, OPTION_COMPRESS},
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	PROGRAM_OPTIONS,
@@ -69,6 +80,9 @@ int main(int argc, char **argv)
 		case OPTION_SIZE_MAX:
 			if (program_number("--bundle-size-max", optarg, 1, &job.limits.size_max, &e))
 				return program_usage(&e);
+			break;
+		case OPTION_BY_REFERENCE:
+			job.is_by_reference = true;
 			break;
 		case OPTION_COMPRESS:
 			compress = optarg;
