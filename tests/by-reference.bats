@@ -135,7 +135,7 @@ stored() {
 	start_registry --store store
 	for change in "echo x >>F" "truncate -s 2999999 F" "touch F" "chmod 600 F" \
 		"touch -r F time && printf x | dd of=F bs=1 seek=1000000 conv=notrunc status=none && touch -r time F" \
-		"cp -p F other && mv other F" "rm F" "rm F && mkfifo F" "ln F /tmp/by-reference.$$ && rm /tmp/by-reference.$$"; do
+		"cp -p F other && mv other F" "rm F" "rm F && mkfifo F" "ln F other && rm other"; do
 		echo "--- $change"
 		cp model/sub/shard.safetensors saved
 		pack_by_reference

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Speed and memory of the conversion, on an image of more than 100 MB, and memory of the upload.
+# Speed and memory of the conversion, on an image of more than 100 MB, and memory of the upload; speed of
+# weights by reference.
 load ../helper
 load ../layout
+load ../weights
 load peers
 
 setup_file() {
@@ -59,6 +61,25 @@ upload_within() {
 	[ "$code" -eq "$1" ]
 	cat memory
 	[ "$(tail -n 1 memory)" -le 16384 ]
+}
+
+hash_model() {
+	find model -type f -print0 | xargs -0 -n 1 -P "$(nproc)" openssl dgst -sha256 >sums
+}
+
+refer_to_model() {
+	rm -rf layout
+	oci-from-weights --by-reference --name a --target /a layout model >records
+}
+
+@test "packing weights by reference takes at most 2.3 times what openssl takes to hash the files" {
+	make_model model 134217728
+	for _ in 1 2 3; do
+		milliseconds hash_model >>hash
+		milliseconds refer_to_model >>refer
+	done
+	echo "openssl: $(median <hash) ms, oci-from-weights --by-reference: $(median <refer) ms"
+	[ $((10 * $(median <refer))) -le $((23 * $(median <hash))) ]
 }
 
 @test "oci-blob-upload stays under 16 MiB of memory: HTTP and TLS, one body, chunks, a resume" {

@@ -71,3 +71,53 @@ setup() {
 	try oci-verify layout "$DOCKER_REGISTRY/ci/copied"
 	[ "$status" -eq 0 ]
 }
+
+# written TRACE: the bytes that calls in it have written, or given to files.
+written() {
+	awk '/ = [0-9]+$/ { sum += $NF } /fallocate|ftruncate|FICLONE/ { sum += 1e9 } END { print sum + 0 }' "$1"
+}
+
+@test "by reference, packing and pushing a model write no byte of it to a disk, and it is pulled the same" {
+	strace -f -qq -y -o trace -e trace=write,writev,pwrite64,pwritev,pwritev2,sendfile,splice,copy_file_range,fallocate,ftruncate,ioctl \
+		oci-from-weights --by-reference --name "a model" --target /src/weights linked model >records.linked
+	echo "written: $(written trace) bytes, $(du -sk linked | cut -f 1) KiB on disk"
+	[ "$(written trace)" -lt 200000 ]
+	[ "$(du -sk linked | cut -f 1)" -lt 200 ]
+	cmp linked/index.json layout/index.json
+	strace -f -qq -y -o trace -e trace=write,writev,pwrite64,pwritev,pwritev2,sendfile,splice,copy_file_range,fallocate,ftruncate,ioctl \
+		/usr/bin/time -f %M -o memory.linked \
+		oci-blob-upload --source-root model linked "$DOCKER_REGISTRY/ci/linked" <records.linked >uploaded
+	echo "memory: $(cat memory.linked) KiB"
+	[ "$(cat memory.linked)" -le 16384 ]
+	grep -v socket: trace >files || true
+	[ "$(written files)" -lt 200000 ]
+	oci-manifest-put -i "$TAG" linked "$DOCKER_REGISTRY/ci/linked:$TAG" >put
+	oci-verify linked "$DOCKER_REGISTRY/ci/linked"
+	skopeo --insecure-policy copy -q --src-tls-verify=false "docker://$DOCKER_REGISTRY/ci/linked:$TAG" "oci:pulled:$TAG"
+	oci-weights-check pulled "$TAG" model
+	rm -r pulled
+}
+
+@test "by reference, a byte that changed after packing does not get into the registry, with the old time or not" {
+	cp -r model changed
+	oci-from-weights --by-reference --name changed --target /c other changed >records.other
+	shard=changed/model-00002-of-00003.safetensors
+	d=$(jq -r '.files[] | select(.path | test("00002-of")).layer' <(config other))
+	touch -r "$shard" time
+	printf x | dd of="$shard" bs=1 seek=50000000 conv=notrunc status=none
+	touch -r time "$shard"
+	try oci-blob-upload --source-root changed other "$DOCKER_REGISTRY/ci/changed" "$d"
+	[ "$status" -eq 65 ]
+	[[ "$stderr" == *"${shard#*/}: it changed since it was packed"* ]]
+	# As if its last time could be set too: there is still the digest.
+	read -r s ns < <(stat -c %.9Z "$shard" | tr . ' ')
+	jq -c ".changed = [$s, $((10#$ns))]" "other/recipes/${d#sha256:}" >recipe
+	cp recipe "other/recipes/${d#sha256:}"
+	for trusted in "" --trusted; do
+		try oci-blob-upload $trusted --source-root changed other "$DOCKER_REGISTRY/ci/changed" "$d"
+		[ "$status" -eq 65 ]
+		[[ "$stderr" == *"its bytes are not its digest"* ]]
+	done
+	[ "$(curl -s -o answer -w '%{http_code}' -I "http://$DOCKER_REGISTRY/v2/ci/changed/blobs/$d")" = 404 ]
+	rm -r changed other
+}
