@@ -263,7 +263,7 @@ stored() {
 	refused "" --source-root model
 	rm L/recipes
 	mv elsewhere L/recipes
-	[ "$(id -u)" -eq 0 ] || skip "only root can give a file away"
+	[ "$(id -u)" -eq 0 ] || return 0 # only root can give a file away
 	chown 1 "$recipe"
 	refused "the recipe of $large: others than you can have written it" --source-root model
 	chown 0 "$recipe"
