@@ -103,7 +103,7 @@ class Registry:
     def __init__(self, options, faults, model):
         self.options, self.faults, self.model = options, faults, model
         self.ports = []  # that are listened on
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.log_file = open(options.log, "a", encoding="utf-8")
         self.blobs = {}  # digest: size
         self.owners = set()  # (repository, digest); looked at only with --mount
