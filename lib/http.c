@@ -16,10 +16,10 @@
 #include "outcome.h"
 #include "program.h"
 #include "tls.h"
+#include "wire.h"
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,38 +36,35 @@ enum {
 	GRACE_MS = 3000,	  /* for a chunk that is nearly through when a signal comes */
 	WARY_MS = 1000,		  /* between headers and body, after an answer may have been lost */
 	UPLOAD_BLOCK = 16 * 1024, /* small: between two of them we look for an early answer */
-	LONE_BLOCK_MS = 900,	  /* libcurl 8 reads a block a second for a socket that takes nothing */
 };
 
 struct http {
 	CURL *easy;
 	struct tls tls;
+	struct wire wire;
 	const char *host; /* of the registry */
 	char why[CURL_ERROR_SIZE];
 	int64_t stall_ms, reply_ms;
-	struct transfer *transfer; /* NULL between requests */
-	char suspect[LOCATION_SIZE]; /* of this host the last answer may have come before the body was
-				      * read: servers that do so close the connection, not all say
-				      * it; "" for none */
+	struct transfer *transfer;   /* NULL between requests */
+	char suspect[LOCATION_SIZE]; /* of this host the last answer may have come before the body
+				      * was read: servers that do so close the connection, not all
+				      * say it; "" for none */
 	bool is_wary; /* a body over TLS was cut, so its answer may be lost; none was taken since */
 	bool has_tls; /* there was an answer over TLS */
 };
 
 /* One hop of a request. */
 struct transfer {
-	CURL *easy;
+	struct http *http;
 	const struct http_request *request;
 	struct http_response *response;
 	int64_t offset;		/* of the body */
-	int64_t moved;		/* as far as that the socket is sure to take it */
-	int64_t read_ms;	/* when a block of it was read */
 	int64_t received_bytes; /* of the answer's body */
 	int64_t start_ms;
 	int64_t mark_ms, mark_bytes; /* where the window began in which a stall is looked for */
-	int64_t stall_ms, reply_ms;
-	int64_t grace_end_ms; /* 0: no signal has come */
-	const char *expired;  /* why it was ended; NULL: it was not */
-	int64_t wary_end_ms;  /* no body before; 0: at once */
+	int64_t grace_end_ms;	     /* 0: no signal has come */
+	const char *expired;	     /* why it was ended; NULL: it was not */
+	int64_t wary_end_ms;	     /* no body before; 0: at once */
 	bool is_paused;
 	bool is_refused; /* the reader or the sink has set an error */
 	struct error *error;
@@ -108,15 +105,6 @@ void http_free(struct http *h)
 	free(h);
 }
 
-static bool has_answer(CURL *easy)
-{
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	if (curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd) || fd == CURL_SOCKET_BAD)
-		return false;
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, 0) > 0;
-}
-
 static size_t on_read(char *data, size_t size, size_t count, void *context)
 {
 	struct transfer *t = context;
@@ -127,8 +115,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 		len = (size_t)left;
 	if (len == 0)
 		return 0;
-	int64_t now = clock_now_ms();
-	if (now < t->wary_end_ms) {
+	if (clock_now_ms() < t->wary_end_ms) {
 		t->is_paused = true;
 		return CURL_READFUNC_PAUSE;
 	}
@@ -137,14 +124,11 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 		t->is_refused = true;
 		return CURL_READFUNC_ABORT;
 	}
-	if (has_answer(t->easy)) {
+	if (wire_has_answer(&t->http->wire)) {
 		t->is_paused = true;
 		return CURL_READFUNC_PAUSE;
 	}
 	t->offset += n;
-	if (now - t->read_ms < LONE_BLOCK_MS)
-		t->moved = t->offset;
-	t->read_ms = now;
 	return (size_t)n;
 }
 
@@ -177,20 +161,21 @@ static bool may_finish(struct transfer *t, int64_t now)
 	return now < t->grace_end_ms;
 }
 
-/* The clock for a stall runs only while we send; then that for the reply does. */
+/* The clock for a stall runs until the peer has the body; then that for the reply does. */
 static bool is_expired(struct transfer *t, int64_t now)
 {
 	const struct http_body *body = t->request->body;
-	bool is_sending = body && t->offset < body->size;
-	int64_t moved = is_sending ? t->moved : t->offset;
-	if (moved - t->mark_bytes >= STALL_BYTES_PER_S * t->stall_ms / 1000 ||
+	int64_t acked = wire_acked(&t->http->wire);
+	int64_t moved = acked < 0 ? t->offset : acked;
+	bool is_sending = body && (t->offset < body->size || moved < body->size);
+	if (moved - t->mark_bytes >= STALL_BYTES_PER_S * t->http->stall_ms / 1000 ||
 	    (!is_sending && t->mark_bytes < moved)) {
 		t->mark_bytes = moved;
 		t->mark_ms = now;
 	}
-	if (is_sending && now - t->mark_ms > t->stall_ms)
+	if (is_sending && now - t->mark_ms > t->http->stall_ms)
 		t->expired = "the transfer stalled";
-	else if (!is_sending && now - t->mark_ms > t->reply_ms)
+	else if (!is_sending && now - t->mark_ms > t->http->reply_ms)
 		t->expired = "no answer came in time";
 	return t->expired != NULL;
 }
@@ -207,7 +192,7 @@ static int on_progress(void *context, curl_off_t total_down, curl_off_t down, cu
 		return 1;
 	if (t->is_paused && now >= t->wary_end_ms) {
 		t->is_paused = false;
-		curl_easy_pause(t->easy, CURLPAUSE_CONT);
+		curl_easy_pause(t->http->easy, CURLPAUSE_CONT);
 	}
 	return 0;
 }
@@ -237,7 +222,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	if (len > 5 && strncmp(line, "HTTP/", 5) == 0) {
 		long status = 0;
 		http_response_clear(t->response);
-		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+		curl_easy_getinfo(t->http->easy, CURLINFO_RESPONSE_CODE, &status);
 		t->response->status = (int)status;
 	} else {
 		http_response_header(t->response, line, len);
@@ -245,9 +230,18 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 	return len;
 }
 
+static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct http *h = context;
+	(void)purpose;
+	return tls_allows(&h->tls, &address->addr) ? wire_open(&h->wire, address) : CURL_SOCKET_BAD;
+}
+
 static int on_close(void *context, curl_socket_t fd)
 {
-	const struct transfer *t = ((struct http *)context)->transfer;
+	struct http *h = context;
+	const struct transfer *t = h->transfer;
+	wire_forget(&h->wire, fd);
 	if (t && !t->response->status)
 		t->response->is_repeated = true;
 	bool is_plain = t && strncasecmp(t->response->url, "http:", 5) == 0;
@@ -360,7 +354,10 @@ static void set_transport(struct http *h, const char *url)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->why);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cog-push/" VERSION);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, location_same_host(h->suspect, url) ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
+			 location_same_host(h->suspect, url) ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, h);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -380,6 +377,7 @@ static void set_transport(struct http *h, const char *url)
 		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	snprintf(registry, sizeof registry, "https://%s/", h->host);
 	tls_set(&h->tls, easy, url, location_same_host(url, registry));
+	wire_watch(&h->wire, easy);
 }
 
 /* Appends "NAME: VALUE", or "NAME:", which takes away the header that libcurl would send. */
@@ -430,13 +428,13 @@ static void trace(const struct http_request *q, const struct http_response *r)
 static int hop(struct http *h, const struct http_request *q, struct http_response *r,
 	       struct error *e)
 {
-	struct transfer t = {.easy = h->easy, .request = q, .response = r, .error = e,
-			     .stall_ms = h->stall_ms, .reply_ms = h->reply_ms};
+	struct transfer t = {.http = h, .request = q, .response = r, .error = e};
 	struct curl_slist *headers = NULL;
 	int rc = -1;
 	t.start_ms = t.mark_ms = clock_now_ms();
 	if (h->is_wary && q->body)
-		t.wary_end_ms = t.start_ms + (WARY_MS < t.stall_ms / 2 ? WARY_MS : t.stall_ms / 2);
+		t.wary_end_ms =
+			t.start_ms + (WARY_MS < h->stall_ms / 2 ? WARY_MS : h->stall_ms / 2);
 	http_response_clear(r);
 	r->sent_bytes = 0;
 	r->is_repeated = r->is_not_tls = false;

@@ -7,7 +7,6 @@
 #include <openssl/x509_vfy.h>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,20 +29,13 @@ static bool is_loopback(const struct sockaddr *address)
 	return false;
 }
 
-/* The last gate: by the address, after all names and redirects. */
-static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+bool tls_allows(struct tls *t, const struct sockaddr *address)
 {
-	struct tls *t = context;
-	(void)purpose;
-	t->is_loopback = is_loopback(&address->addr);
-	if (t->is_plain && !t->is_loopback && !t->trust->is_plain_http) {
-		t->has_refused = true;
-		return CURL_SOCKET_BAD;
-	}
-	curl_socket_t fd = socket(address->family, address->socktype, address->protocol);
-	if (fd != CURL_SOCKET_BAD)
-		fcntl(fd, F_SETFD, FD_CLOEXEC); /* not for credential helpers */
-	return fd;
+	t->is_loopback = is_loopback(address);
+	if (!t->is_plain || t->is_loopback || t->trust->is_plain_http)
+		return true;
+	t->has_refused = true;
+	return false;
 }
 
 /* Sees the messages of the handshake. */
@@ -92,8 +84,6 @@ void tls_set(struct tls *t, CURL *easy, const char *url, bool is_registry)
 	t->has_refused = t->has_spoken = t->wants_certificate = false;
 	t->has_certificate = is_registry && *cert;
 	t->alert = 0;
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, t);
 	/* In clear only this machine is spoken to, which no proxy stands for. */

@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 struct tls {
 	const struct trust *trust; /* borrowed */
@@ -24,6 +25,10 @@ struct tls {
 /* Sets up EASY for a transfer of URL. IS_REGISTRY: it is the registry's host, which may see the client
  * certificate. T is borrowed until the transfer has ended. */
 void tls_set(struct tls *t, CURL *easy, const char *url, bool is_registry);
+
+/* The last gate before a connection to ADDRESS, after all names and redirects: none in clear to another
+ * machine, unless the user wants it. */
+bool tls_allows(struct tls *t, const struct sockaddr *address);
 
 /* After a failed transfer: whether the peer speaks no TLS, and is on this machine. One that ended the
  * handshake, or whose certificate is refused, does speak it. */
