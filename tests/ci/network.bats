@@ -4,6 +4,7 @@
 load ../helper
 load ../layout
 load ../access
+load ../processes
 
 setup() {
 	own_world
@@ -162,6 +163,36 @@ authorized() {
 	[ "$status" -eq 0 ]
 	[ "${output%@*}" = "[::1]:$(port)/a/b" ]
 	[ "$(authorized PUT)" = '"Basic"' ]
+}
+
+# appear NAME FILE TEXT: once TEXT is in FILE, NAME is this machine.
+appear() {
+	wait_for 20 grep -q "$3" "$2"
+	echo "127.0.0.1 $1" >>etc/hosts
+}
+
+@test "a name that does not resolve at first is tried again, and the blob is uploaded once it does" {
+	export COG_PUSH_RETRY_DELAY_MS=200
+	new_layout L
+	d=$(random_blob L 300000)
+	start_registry --store store
+	begin "${INSIDE[@]}" oci-blob-upload L "late.example:$(port)/a/b" "$d"
+	appear late.example out '"event":"retry"'
+	finish
+	[ "$status" -eq 0 ]
+	[[ $(jq -r 'select(.event == "retry") | .reason' <<<"$output" | sort -u) == "HEAD https://late.example:$(port)/"*"Could not resolve host"* ]]
+	cmp "L/blobs/sha256/${d#sha256:}" "store/${d#sha256:}"
+}
+
+@test "a push to a name that does not resolve at first goes on by itself once it does" {
+	export COG_PUSH_RETRY_DELAY_MS=200
+	start_registry
+	begin "${INSIDE[@]}" cog-push "$DATA/docker26.tar" "late.example:$(port)/a/b:1"
+	appear late.example err 'Could not resolve host.*again in'
+	finish
+	[ "$status" -eq 0 ]
+	[ "${output%@*}" = "late.example:$(port)/a/b" ]
+	[ "$(requests 'select(.method == "PUT" and .status == 201) | .path' | tail -n 1)" = '"/v2/a/b/manifests/1"' ]
 }
 
 # --- The default port
