@@ -324,7 +324,9 @@ static void on_status(struct upload *u, const struct upload_answer *a)
 		fail(u);
 		return;
 	}
-	u->asks++;
+	/* While it moves, it is at what was cut. */
+	bool is_moving = u->asks && a->class == ANSWER_OK && have > u->offset + a->has_unit;
+	u->asks = is_moving ? 1 : u->asks + 1;
 	guesses_drop(&u->guesses);
 	/* Quay, which counts one too many, says "bytes=". */
 	if (a->class == ANSWER_OK && a->has_unit && have != u->offset && have != u->unsure_end)

@@ -272,6 +272,18 @@ static void test_unclear_end(void)
 	say(&u, 202, -1);
 	NEXT(COMMIT, 10, 0);
 
+	/* It moves while we ask, as what was cut is still on its way into it: the session stays. */
+	start(&u, 100, 50);
+	open_session(&u);
+	u.retry.tries = 5;
+	cut(&u, false);
+	for (int64_t have = 10; have < 14; have++) {
+		say(&u, 204, have);
+		NEXT(SEND, have, 50);
+		say(&u, 416, -1);
+		NEXT(STATUS, 0, 0);
+	}
+
 	/* A body that was cut can't have been stored whole: there is no second place. */
 	start(&u, 10, 4);
 	open_session(&u);
