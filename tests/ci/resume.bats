@@ -118,6 +118,36 @@ keeps_nothing() {
 	[ "$(layer_excess)" -le "$CHUNK" ]
 }
 
+# has_bytes N: of the layer, in the session that is open.
+has_bytes() {
+	[ -n "$(find store -name upload-u1 -size +"$1"c)" ]
+}
+
+@test "a registry that is stopped in the middle of a chunk for longer than the stall limit, and goes on" {
+	export COG_PUSH_STALL_MS=500 COG_PUSH_RETRY_DELAY_MS=100 COG_PUSH_CHUNK_SIZE=40000000
+	start_registry --model v3 --store store --throttle 20000000
+	local server=${SERVERS[-1]} stopped_at
+	new_layout L
+	local d
+	d=$(random_blob L "$LAYER")
+	begin oci-blob-upload L "$REGISTRY/ci/frozen" "$d"
+	wait_for 20 has_bytes 5000000
+	kill -STOP "$server"
+	stopped_at=$(stat -c %s store/upload-u1)
+	[ "$stopped_at" -lt "$COG_PUSH_CHUNK_SIZE" ]
+	wait_for 20 grep -q '"event":"retry"' out
+	[ "$(of_layer length)" -eq 0 ]
+	kill -CONT "$server"
+	finish
+	[ "$status" -eq 0 ]
+	# Others may follow, while the registry takes what lay in its socket.
+	[[ $(jq -r 'select(.event == "retry") | .reason' <<<"$output" | head -n 1) == "PATCH http://$REGISTRY/"*": the transfer stalled" ]]
+	cmp "L/blobs/sha256/${d#sha256:}" "store/${d#sha256:}"
+	echo "stopped at $stopped_at, in excess: $(layer_excess)"
+	[ "$(of_layer 'map(.path) | unique | length')" -eq 1 ]
+	[ "$(layer_excess)" -le $((4 << 20)) ] # a TCP window
+}
+
 @test "two pushes of one image at once: one waits and says so, and nothing is sent twice" {
 	start_registry --model v3 --store store --throttle 30000000
 	begin cog-push "$SAVED" "$REGISTRY/ci/both:1"
