@@ -28,7 +28,7 @@ from faults import Faults, add_options
 from models import MODELS
 from sessions import Plain
 from stored import Registry
-from verbs import Handler
+from verbs import PIECE, Handler
 
 
 class Server(ThreadingHTTPServer):
@@ -51,6 +51,13 @@ class Server(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         super().__init__((options.address, 0 if registry.ports else options.port), Handler)
         registry.ports.append(self.server_address[1])
+
+    def server_bind(self):
+        size = self.registry.options.receive_buffer
+        if size:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, PIECE)
+        super().server_bind()
 
     def finish_request(self, request, client_address):
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -121,6 +128,8 @@ def parse_options():
     add("--put-lose", action="store_true", help="store nothing")
     add("--delay-put", type=float, metavar="SECONDS")
     add("--throttle", type=float, metavar="BYTES", help="a second, of blob bodies")
+    add("--receive-buffer", type=int, metavar="BYTES",
+        help="of a connection, read in small pieces; segments are small too, so that its other end keeps little")
     add("--range", choices=("none", "high", "frozen", "chunk", "minus"),
         help="Range of PATCH and GET: none, one too high, that of the first chunk, of this chunk")
     add("--get-status", type=int, metavar="STATUS", help="GET of a session is refused")

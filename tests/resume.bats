@@ -42,6 +42,11 @@ show_requests() {
 		"$REGISTRY_LOG"
 }
 
+# takes BYTES: so many of a session have arrived.
+takes() {
+	[ "$(stat -c %s store/upload-u1 2>/dev/null || echo 0)" -ge "$1" ]
+}
+
 # sends_second: a chunk was accepted, and the next is on its way.
 sends_second() {
 	[ -n "$(jq 'select(.event == "progress" and .offset == 16777216)' out)" ]
@@ -320,6 +325,24 @@ journal_offset() {
 		"PATCH http://$REGISTRY/v2/a/b/blobs/uploads/u1: the transfer stalled" ]
 	[ "$(of_method POST)" -eq 1 ]
 	[ "$(excess 40000000)" -le 16777216 ]
+}
+
+@test "a registry that reads more slowly than 1 KiB/s stalls, one that takes seconds for each block does not" {
+	export COG_PUSH_RETRIES=0
+	start_model v3 --receive-buffer 2048 --throttle 600
+	COG_PUSH_STALL_MS=1000 try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 30000)"
+	[ "$status" -eq 75 ]
+	[[ $stderr == *": the transfer stalled"* ]]
+	rm store/*
+	start_model v3 --receive-buffer 2048 --throttle 12000
+	d=$(random_blob L 500000)
+	COG_PUSH_STALL_MS=1000 oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
+	pid=$!
+	wait_for 20 takes 45000
+	kill -TERM "$pid"
+	code=0
+	wait "$pid" || code=$?
+	[ "$code" -eq 130 ]
 }
 
 @test "bytes that changed between two processes are not committed" {

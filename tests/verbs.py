@@ -17,6 +17,7 @@ from stored import Answered, Ended, Refused
 
 BLOCK = 1 << 20
 DRAIN = 1 << 18
+PIECE = 256  # bytes of a segment, and of what is read at once, with --receive-buffer
 HTML = b"<html><head><title>nginx</title></head><body><h1>A page</h1></body></html>\n"
 NAME = r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
 DIGEST = r"sha256:[0-9a-f]{64}"
@@ -36,6 +37,8 @@ class Handler(Manifests, BaseHTTPRequestHandler):
             self.registry.connections += 1
             self.connection_number = self.registry.connections
         self.block = None
+        if self.options.receive_buffer:
+            self.rbufsize = PIECE
         super().setup()
 
     def handle(self):
@@ -168,6 +171,8 @@ class Handler(Manifests, BaseHTTPRequestHandler):
     def read_body(self, take, end=None):
         """Gives the body, up to END, to TAKE in blocks. Ended if not all of it came."""
         most = BLOCK if not self.options.throttle else 1 << 16
+        if self.options.receive_buffer:
+            most = PIECE
         end = self.length() if end is None else min(end, self.length())
         while self.received < end:
             block = self.read_some(min(end - self.received, most))
