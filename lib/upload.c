@@ -28,8 +28,7 @@
  * After an unclear end it may be at R, S or E: these are `guesses`, tried in turn until it accepts
  * one. Where none is left the session is given up.
  *
- * A registry that wants one size of chunks within a session (it announces a minimum) gets a new
- * session for another size; others go on in the one they have. */
+ * A registry that announces a minimum wants chunks of one size: another size gets a new session. */
 #include "upload.h"
 
 enum {

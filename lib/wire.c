@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #ifdef __linux__
@@ -93,8 +92,8 @@ void wire_forget(struct wire *w, curl_socket_t fd)
 
 bool wire_has_answer(const struct wire *w)
 {
-	struct pollfd p = {.fd = w->fd, .events = POLLIN};
-	return w->fd >= 0 && poll(&p, 1, 0) > 0;
+	char byte;
+	return w->fd >= 0 && recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 int64_t wire_acked(const struct wire *w)

@@ -29,7 +29,7 @@ curl_socket_t wire_open(struct wire *w, const struct curl_sockaddr *address);
 /* FD is about to be closed. */
 void wire_forget(struct wire *w, curl_socket_t fd);
 
-/* Whether there is something to read; false where that can't be known. */
+/* Whether there are bytes to read; that the peer has closed is no answer. False where that can't be known. */
 bool wire_has_answer(const struct wire *w);
 
 /* Bytes of this request, headers and TLS included, of which the peer's system has acknowledged the
