@@ -123,8 +123,10 @@ static int load(struct run *r, struct tarball *tarball, struct error *e)
 
 static void forget_wishes(struct members *t)
 {
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count; i++) {
 		t->list[i].is_wanted = false;
+		t->list[i].diff_id = NULL;
+	}
 }
 
 /* Docker's manifest.json or the OCI index? Docker's if its layers are plain: they will be

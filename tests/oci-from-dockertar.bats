@@ -606,6 +606,12 @@ names() {
 	[ "$(jq -r 'select(.event == "image") | .names[0] + " " + .platform' <<<"$output")" = "example.com/team/fixture:v1 linux/amd64" ]
 }
 
+@test "convert records of the containerd store's layers say nothing of the config that was looked at first" {
+	saved containerd_large
+	oci-from-dockertar -f t.tar d >events
+	jq -se 'map(select(.event == "convert")) | length > 0 and all(has("diffId") | not)' events
+}
+
 @test "the same tar gives the same digests again, and reuses what is there" {
 	oci-from-dockertar -f "$DATA/docker20.tar" d >one
 	inode=$(stat -c %i d/blobs/sha256/* | sort)

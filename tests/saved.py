@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import tarfile
+import zlib
 
 OUT = sys.stdout.buffer
 
@@ -390,6 +391,17 @@ def attestations():
                                             "org.opencontainers.image.ref.name": "1"})
     layers = ["blobs/sha256/" + sha(packed(A))]
     oci.end([root], [("manifest.json", manifest(layers, "blobs/sha256/" + sha(config([A]))))])
+
+
+def containerd_large():
+    "a layer of the containerd store that takes long enough for convert records"
+    oci = Oci()
+    big = layer("zeros", bytes(160_000_000))
+    slow = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_HUFFMAN_ONLY)
+    small = slow.compress(big) + slow.flush()
+    image = oci.image([small], [GZIP], config([big]), **NAMED)
+    layers = ["blobs/sha256/" + sha(small)]
+    oci.end([image], [("manifest.json", manifest(layers, "blobs/sha256/" + sha(config([big]))))])
 
 
 def sparse_several():
