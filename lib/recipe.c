@@ -147,13 +147,14 @@ static int open_folder(const struct layout *l)
 int recipe_write(struct layout *l, const struct digest *d, const struct source *s, struct error *e)
 {
 	char name[LAYOUT_TEMPORARY_SIZE];
+	struct stat st;
 	int rc = -1, fd = -1, folder = -1;
 	char *text = recipe_format(s);
 	if (!text) {
 		error_errno(e, "memory");
 		goto out;
 	}
-	/* Not for others to write to, whatever the umask: recipe_read() looks at that. */
+	/* Folder and recipe: not for others to write to, whatever the umask. recipe_read() looks at that. */
 	if (mkdirat(l->fd, RECIPES_DIR, 0755) && errno != EEXIST) {
 		error_errno(e, "create folder %s/" RECIPES_DIR, l->path);
 		goto out;
@@ -166,6 +167,10 @@ int recipe_write(struct layout *l, const struct digest *d, const struct source *
 	fd = layout_temporary(l, name, e);
 	if (fd < 0 || file_write(fd, l->path, text, strlen(text), e))
 		goto out;
+	if (fstat(fd, &st) || fchmod(fd, st.st_mode & 0644)) {
+		error_errno(e, "%s", l->path);
+		goto out;
+	}
 	if (renameat(l->work.fd, name, folder, digest_hex(d)))
 		error_errno(e, "%s: store the recipe of %s", l->path, d->text);
 	else
@@ -195,7 +200,8 @@ static bool is_own(int folder, const struct digest *d)
 	struct stat above, st;
 	return fstat(folder, &above) == 0 && above.st_uid == geteuid() &&
 	       !(above.st_mode & (S_IWGRP | S_IWOTH)) &&
-	       fstatat(folder, digest_hex(d), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == geteuid();
+	       fstatat(folder, digest_hex(d), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == geteuid() &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 static int read_text(int folder, const struct digest *d, struct source *s, struct error *e)

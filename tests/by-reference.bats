@@ -32,7 +32,7 @@ layer_of() {
 # edit FILTER: of the recipe.
 edit() {
 	jq -c "$1" "$recipe" >edited
-	mv edited "$recipe"
+	cp edited "$recipe" # keeps its mode
 }
 
 # refused TEXT [OPTION...]: the blob is not taken, for this reason, and nothing is committed.
@@ -258,6 +258,11 @@ stored() {
 	chmod g+w L/recipes
 	refused "the recipe of $large: others than you can have written it" --source-root model
 	chmod 755 L/recipes
+	chmod g+w "$recipe"
+	refused "the recipe of $large: others than you can have written it" --source-root model
+	chmod 602 "$recipe"
+	refused "the recipe of $large: others than you can have written it" --source-root model
+	chmod 600 "$recipe"
 	mv L/recipes elsewhere
 	ln -s ../elsewhere L/recipes
 	refused "" --source-root model
@@ -269,6 +274,21 @@ stored() {
 	chown 0 "$recipe"
 	chown 1 L/recipes
 	refused "the recipe of $large: others than you can have written it" --source-root model
+}
+
+@test "a recipe is written for the user alone to write, whatever the umask, and is read then" {
+	start_registry --store store
+	for mask in 000 002 077; do
+		rm -rf L
+		(umask "$mask" && pack L --by-reference)
+		large=$(layer_of sub/shard.safetensors) recipe=L/recipes/${large#sha256:}
+		[ "$(find L/recipes -perm /022)" = "" ]
+		[ "$mask" != 077 ] || [ "$(find L/recipes -perm /077)" = "" ]
+		try oci-blobs L
+		[ "$status" -eq 0 ]
+	done
+	oci-blob-upload --source-root model L "$REGISTRY/a/b" "$large" >uploaded
+	stored
 }
 
 @test "no recipe comes out of a tar" {
