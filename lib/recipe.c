@@ -171,7 +171,11 @@ int recipe_write(struct layout *l, const struct digest *d, const struct source *
 		error_errno(e, "%s", l->path);
 		goto out;
 	}
-	if (renameat(l->work.fd, name, folder, digest_hex(d)))
+	int closed = close(fd);
+	fd = -1;
+	if (closed) /* some file systems say only now that it could not be written */
+		error_errno(e, "write %s", l->path);
+	else if (renameat(l->work.fd, name, folder, digest_hex(d)))
 		error_errno(e, "%s: store the recipe of %s", l->path, d->text);
 	else
 		rc = 0;
