@@ -18,7 +18,10 @@
 #define SESSION_FILE "session"
 #define BLOB_TYPE "application/octet-stream"
 
-enum { SHARED_FILE_MAX = 16 * 1024 };
+enum {
+	SHARED_FILE_MAX = 16 * 1024,
+	CANCEL_TIMEOUT_S = 10, /* a registry purges the session too: nothing waits long for it */
+};
 
 /* NULL when there is none, or one that others may look into: it holds tokens. */
 static const char *find_shared_dir(void)
@@ -292,7 +295,8 @@ int registry_status(struct registry *r, struct session *s, struct error *e)
 void registry_cancel(struct registry *r, const struct session *s)
 {
 	struct error ignored = {0};
-	struct http_request q = {.method = "DELETE", .url = s->location};
+	struct http_request q = {
+		.method = "DELETE", .url = s->location, .timeout_s = CANCEL_TIMEOUT_S};
 	(void)send_authorized(r, &q, &ignored);
 }
 

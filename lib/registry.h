@@ -80,7 +80,8 @@ int registry_start(struct registry *r, struct session *s, const struct mount *m,
 /* GET: asks the session where it is: answer_range(). Follows its Location. */
 int registry_status(struct registry *r, struct session *s, struct error *e);
 
-/* DELETE: gives a session up. Registries purge those that are left, so a failure is none. */
+/* DELETE: gives a session up. Registries purge those that are left, so a failure is none, and an answer is
+ * waited for 10 seconds at most. */
 void registry_cancel(struct registry *r, const struct session *s);
 
 /* Puts a session where another program of this run finds it. Returns 0 when nothing is shared: the
