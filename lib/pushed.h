@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pushed: a small cache of what this machine has pushed where, so that a blob that another
- * repository of the same registry has can be mounted. One file a host in the cache directory,
- * pushed/<host>, one line for each blob, "sha256:... repository", newest last; the older half is
- * dropped at PUSHED_LINES_MAX. It is advice: a line may be wrong, and a registry says so. */
+ * repository of the same registry has can be mounted, and a blob or manifest that is there is asked
+ * for before it is sent. One file a host in the cache directory, pushed/<host>, one line for each of
+ * them, "sha256:... repository", newest last; the older half is dropped at PUSHED_LINES_MAX. It is
+ * advice: a line may be wrong, and a registry says so. */
 #ifndef PUSHED_H
 #define PUSHED_H
 

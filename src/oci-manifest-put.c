@@ -67,8 +67,8 @@ static int find_media_type(const struct publisher *p, const struct descriptor *d
 	return rc;
 }
 
-/* Puts a manifest under NAME, a tag or its digest, unless it is there; says so as SEPARATOR NAME of
- * the repository. */
+/* Sees to it that NAME, a tag or its digest, is the manifest; says so as SEPARATOR NAME of the
+ * repository. */
 static int put(struct publisher *p, const struct descriptor *d, const char *name, char separator,
 	       struct error *e)
 {
