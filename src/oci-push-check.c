@@ -36,10 +36,12 @@ static int ask(struct registry *r, const struct retry_policy *retry, struct sess
 	do
 		rc = registry_start(r, s, NULL, e);
 	while (rc && attempt_again(&a, e));
-	/* What refuses the POST may be no registry at all. */
+	/* What refuses the POST may be no registry at all. Other failures to find out say less than
+	 * the refusal. */
 	bool may_be_none = rc && a.http_status && a.http_status != 401 &&
 			   (e->status == STATUS_FAILED || e->status == STATUS_DENIED);
-	if (may_be_none && registry_ping(r, &other))
+	if (may_be_none && registry_ping(r, &other) &&
+	    (other.status == STATUS_FAILED || other.status == STATUS_INTERRUPTED))
 		*e = other;
 	return rc;
 }

@@ -54,6 +54,17 @@ DELETE /v2/a/b/blobs/upload/u1" ]
 	[[ $stderr == *POST*403* ]]
 }
 
+@test "a refusal stands when the question whether it is a registry fails in passing" {
+	for status_of_get in 503 429 0; do
+		start_registry --fail POST:1:403 --fail "GET:9:$status_of_get"
+		try oci-push-check "$REGISTRY/a/b"
+		[ "$status" -eq 77 ]
+		[[ $stderr == "oci-push-check: POST http://$REGISTRY/v2/a/b/blobs/uploads/: 403"* ]]
+		has_one_line "$stderr"
+		[ "$(requests 'select(.method == "GET").path' | sort -u)" = '"/v2/"' ]
+	done
+}
+
 @test "what is not a registry is called so" {
 	start_registry --html
 	try oci-push-check "$REGISTRY/a/b"
