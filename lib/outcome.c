@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+/* Of a handshake: whether the connection ended. OpenSSL 3 has a reason for that; of older ones and
+ * of a reset libcurl says no more than which call failed. */
+static bool is_closed(const struct outcome *o)
+{
+	return !*o->why || strstr(o->why, "unexpected eof") || strstr(o->why, "SSL_connect: ");
+}
+
 enum status outcome_status(const struct outcome *o)
 {
 	switch (o->code) {
@@ -17,7 +24,9 @@ enum status outcome_status(const struct outcome *o)
 	case CURLE_PARTIAL_FILE:
 		return STATUS_TEMPORARY;
 	case CURLE_SSL_CONNECT_ERROR:
-		return o->os_error || o->has_tls ? STATUS_TEMPORARY : STATUS_FAILED;
+		/* libcurl may still have the errno of an earlier request. */
+		return (o->has_tls ? is_closed(o) : o->os_error != 0) ? STATUS_TEMPORARY
+								      : STATUS_FAILED;
 	default:
 		return STATUS_FAILED;
 	}
@@ -37,7 +46,8 @@ const char *outcome_reason(const struct outcome *o)
 		return os_reason ? os_reason : "the connection was lost";
 	case CURLE_SSL_CONNECT_ERROR:
 		if (o->has_tls)
-			return "the connection was closed before TLS was set up";
+			return is_closed(o) ? "the connection was closed before TLS was set up"
+					    : o->why;
 		return os_reason ? os_reason
 				 : "no TLS: --plain-http is for a registry that speaks none";
 	default:

@@ -12,7 +12,7 @@ struct outcome {
 	CURLcode code;
 	long os_error;	 /* errno; 0: none */
 	const char *why; /* of libcurl; "": it does not say. Borrowed */
-	bool has_tls;	 /* the server has spoken TLS before */
+	bool has_tls;	 /* an earlier request had an answer over TLS, from this host or another */
 };
 
 /* STATUS_TEMPORARY where the same request may succeed later, else STATUS_FAILED. */

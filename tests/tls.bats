@@ -243,13 +243,14 @@ start_odd_server() {
 
 # --- What ends an upload over TLS
 
-# start_relay BYTES COUNT: REGISTRY is a way to the registry that ends the first connection within a body,
-# after BYTES, and the COUNT that follow before TLS is set up. The file "relayed" has a line for each that
+# start_relay BYTES COUNT [TEXT]: REGISTRY is a way to the registry that ends the first connection within a
+# body, after BYTES, and the COUNT that follow before TLS is set up, with TEXT in the clear. The file "relayed" has a line for each that
 # has ended: its number and the bytes that the client had sent.
 start_relay() {
 	"$PYTHON" - "$WORLD/relay-port" "${REGISTRY#*:}" "$@" 3>&- <<-'END' &
 		import os, socket, sys, threading
 		port, most, count = map(int, sys.argv[2:5])
+		text = sys.argv[5].encode() if len(sys.argv) > 5 else b""
 		server = socket.create_server(("127.0.0.1", 0))
 		with open(sys.argv[1] + ".tmp", "w") as file:
 		    file.write(str(server.getsockname()[1]))
@@ -281,6 +282,7 @@ start_relay() {
 		    peer, _ = server.accept()
 		    if 1 < number < count + 2:
 		        note(number, len(peer.recv(1000)))
+		        peer.sendall(text)
 		        peer.close()
 		        continue
 		    backend = socket.create_connection(("127.0.0.1", port))
@@ -304,6 +306,18 @@ start_relay() {
 	[ "$(requests 'select(.method == "POST")' | wc -l)" -eq 1 ]
 	[ "$(requests 'select(.method == "PATCH").bodyBytes' | jq -s add)" -le 4000000 ]
 	[ "$(requests 'select(.method == "CLEAR")')" = "" ]
+}
+
+@test "a server that spoke TLS and then answers with something else is not called one that closed the connection" {
+	new_layout L
+	export COG_PUSH_CHUNK_SIZE=1000000 COG_PUSH_MULTIPART_THRESHOLD=1
+	start_registry --tls "$CERT" "$KEY" --model v3
+	start_relay 1500000 9 "HTTP/1.0 503 Service Unavailable"
+	try oci-blob-upload --cacert "$CA" L "$REGISTRY/a/b" "$(random_blob L 3000000)"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"wrong version number"* ]]
+	[[ $stderr != *"before TLS was set up"* ]]
+	[ "$(wc -l <relayed)" -eq 2 ]
 }
 
 @test "after a connection over TLS that was cut no early answer is lost" {
