@@ -25,6 +25,20 @@ setup() {
 	[ "$stderr" = "cog-engine: image 'absent': docker: Error: No such image: none; podman: Error: No such image: absent" ]
 }
 
+@test "an engine that has no such list is asked without it, one that fails otherwise is asked once" {
+	sed -i 's/^image)/image) case $* in *RootFS*) echo "template parsing error: template: :1:32: executing \"\" at <.RootFS.Layers>: map has no entry for key \"Layers\"" >\&2; exit 1 ;; esac;/' \
+		engines/docker
+	try cog-engine find fixture
+	[ "$output" = "docker $ENGINE_ID 1000" ]
+	[ "$(wc -l <calls)" -eq 2 ]
+	rm calls
+	sed -i 's/^image)/image) echo "Cannot connect to the Docker daemon" >\&2; exit 1;/' engines/docker
+	try cog-engine -e docker find fixture
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "cog-engine: image 'fixture': docker: Cannot connect to the Docker daemon" ]
+	[ "$(wc -l <calls)" -eq 1 ]
+}
+
 @test "save writes the tar of the ID, from podman as a docker archive, and passes warnings on" {
 	fake_engine podman
 	export SAVE='echo "a warning" >&2; cat "$SAVED"'
