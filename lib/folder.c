@@ -197,9 +197,13 @@ static int search(struct search *s, int fd, int depth, struct error *e)
 		return error_set(e, STATUS_DATA, "%.300s: %s", *s->path ? s->path : s->folder->path,
 				 strerror(errno));
 	}
-	while (rc == 0 && (entry = readdir(dir)))
+	/* The end and a failure differ in errno alone. */
+	while (rc == 0 && (errno = 0, entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			rc = search_entry(s, fd, entry->d_name, depth, e);
+	if (rc == 0 && errno)
+		rc = error_set(e, STATUS_DATA, "%.300s: %s", *s->path ? s->path : s->folder->path,
+			       strerror(errno));
 	closedir(dir);
 	return rc;
 }
