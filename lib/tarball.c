@@ -19,7 +19,7 @@ struct tarball {
 	const struct source *source; /* instead of FD; NULL for none */
 	int64_t at; /* in SOURCE */
 	unsigned char *block; /* READ_BLOCK bytes */
-	size_t members;
+	size_t members, strange;
 	int64_t size;	/* of the current file, as its header says */
 	int64_t offset; /* how much of it was read */
 };
@@ -150,6 +150,11 @@ void tarball_free(struct tarball *t)
 	free(t);
 }
 
+size_t tarball_strange(const struct tarball *t)
+{
+	return t->strange;
+}
+
 bool tarball_is_compressed(const struct tarball *t)
 {
 	return archive_filter_code(t->archive, 0) != ARCHIVE_FILTER_NONE;
@@ -208,6 +213,13 @@ static void resolve_link(struct tarball_member *m, struct archive_entry *entry)
 		m->target[0] = '\0';
 }
 
+static bool is_strange(struct archive_entry *entry)
+{
+	mode_t type = archive_entry_filetype(entry);
+	return (type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK && !archive_entry_hardlink(entry)) ||
+	       archive_entry_perm(entry) & (S_ISUID | S_ISGID | S_ISVTX);
+}
+
 /* Fills in M; returns 1 for what we want, 0 for what is passed over, -1 on error. */
 static int read_entry(struct tarball *t, struct archive_entry *entry, struct tarball_member *m,
 		      struct error *e)
@@ -225,6 +237,7 @@ static int read_entry(struct tarball *t, struct archive_entry *entry, struct tar
 	m->target[0] = '\0';
 	m->size = t->size = archive_entry_size(entry);
 	t->offset = 0;
+	t->strange += is_strange(entry);
 	if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK) {
 		resolve_link(m, entry);
 		return 1;

@@ -36,6 +36,10 @@ int tarball_next(struct tarball *t, struct tarball_member *m, struct error *e);
 /* The next bytes of the current file; valid until the next call. Returns 1, 0 at the end, -1. */
 int tarball_read(struct tarball *t, const void **data, size_t *len, struct error *e);
 
+/* How many of the members so far are devices or FIFOs, or have a mode with more than permissions (set-user-ID,
+ * set-group-ID, sticky), those that were passed over too. */
+size_t tarball_strange(const struct tarball *t);
+
 /* Whether the tar is compressed as a whole; known after the first tarball_next(). */
 bool tarball_is_compressed(const struct tarball *t);
 

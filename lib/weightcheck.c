@@ -204,6 +204,10 @@ static int check_members(struct check *c, const struct weight_layer *layer,
 			more = -1;
 		bytes += m->size;
 	}
+	if (more == 0 && tarball_strange(tarball))
+		more = error_set(e, STATUS_DATA,
+				 "%zu of its members are devices or FIFOs, or have a mode that is more than permissions",
+				 tarball_strange(tarball));
 	if (more == 0 && bytes != layer->file_bytes)
 		more = error_set(e, STATUS_DATA, "its files have %lld bytes, the manifest says %lld",
 				 (long long)bytes, (long long)layer->file_bytes);

@@ -160,6 +160,16 @@ replace_layer() {
 	ln -s config.json other/link
 	tar_of model-00001-of-00003.safetensors link
 	differs "link: it is a link"
+	restore
+	mkfifo other/pipe
+	tar_of model-00001-of-00003.safetensors pipe
+	differs "1 of its members are devices or FIFOs"
+	for mode in 4644 2644 1644; do
+		restore
+		chmod "$mode" other/model-00001-of-00003.safetensors
+		tar_of model-00001-of-00003.safetensors
+		differs "or have a mode that is more than permissions"
+	done
 }
 
 @test "a manifest and a config that do not agree are found" {
