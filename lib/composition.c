@@ -24,6 +24,7 @@ struct composition {
 	bool is_bundle;
 	json_t *images, *weights; /* descriptors */
 	json_t *targets;	  /* of the weights, by name */
+	json_t *indexes;	  /* the set of those that were looked into */
 };
 
 /* A manifest that is being added. */
@@ -45,7 +46,8 @@ struct composition *composition_new(const struct layout *layout, bool is_bundle)
 	c->images = json_array();
 	c->weights = json_array();
 	c->targets = json_object();
-	if (!c->images || !c->weights || !c->targets)
+	c->indexes = json_object();
+	if (!c->images || !c->weights || !c->targets || !c->indexes)
 		abort();
 	return c;
 }
@@ -57,6 +59,7 @@ void composition_free(struct composition *c)
 	json_decref(c->images);
 	json_decref(c->weights);
 	json_decref(c->targets);
+	json_decref(c->indexes);
 	free(c);
 }
 
@@ -291,7 +294,11 @@ static int add_children(struct composition *c, const struct source *s, int depth
 	if (depth == NESTING_MAX)
 		return error_set(e, STATUS_DATA, "%.200s: indexes nested too deep", s->name);
 	const json_t *entries = json_list(s->root, "manifests");
+	json_set_add(c->indexes, s->d.digest.text);
 	for (size_t i = 0; i < s->m.count; i++) {
+		/* All that is in it went in; indexes of the same one many times would take forever. */
+		if (json_object_get(c->indexes, s->m.items[i].digest.text))
+			continue;
 		struct source child = {.name = s->m.items[i].digest.text,
 				       .d = s->m.items[i],
 				       .entry = json_array_get(entries, i)};

@@ -136,6 +136,18 @@ remember() {
 	refused 65 "outer: an index, whose manifests have platforms of their own"
 }
 
+@test "indexes that name one another a hundred times are looked into once" {
+	local index=$AMD level
+	for level in 1 2 3; do
+		# shellcheck disable=SC2046
+		index=$(add_index L $(yes "$index" | head -100))
+	done
+	add_image L "$index" deep index
+	try timeout $((10 * SLOWNESS)) oci-index --tag v1 L deep
+	[ "$status" -eq 0 ]
+	[ "$(named v1 | jq -r '.manifests[].digest')" = "$AMD" ]
+}
+
 @test "an artifact goes in with its type and without a platform" {
 	w=$(weight w /w)
 	add_image L "$w" w
