@@ -4,6 +4,7 @@
 #include "json.h"
 #include "platform.h"
 #include "program.h"
+#include "weight.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -211,19 +212,10 @@ static int sum_sizes(const struct source *s, int64_t *sum, struct error *e)
 	return 0;
 }
 
-/* The length of a path without slashes at its end. */
-static size_t path_len(const char *path)
-{
-	size_t len = strlen(path);
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	return len;
-}
-
 /* Whether the folders are the same, or one is inside the other. */
 static bool overlap(const char *a, const char *b)
 {
-	size_t len_a = path_len(a), len_b = path_len(b);
+	size_t len_a = a[1] ? strlen(a) : 0, len_b = b[1] ? strlen(b) : 0;
 	size_t len = len_a < len_b ? len_a : len_b;
 	const char *longer = len_a < len_b ? b : a;
 	return memcmp(a, b, len) == 0 && (longer[len] == '/' || !longer[len]);
@@ -234,9 +226,8 @@ static int check_target(const struct composition *c, const struct source *s, con
 {
 	const char *other;
 	json_t *there;
-	if (*target != '/')
-		return error_set(e, STATUS_DATA, "%.200s: its target '%.100s' is not absolute", s->name,
-				 target);
+	if (weight_check_target(target, e))
+		return error_prefix(e, s->name);
 	if (json_object_get(c->targets, name))
 		return error_set(e, STATUS_DATA, "%.200s: another weight is called '%.100s' too",
 				 s->name, name);

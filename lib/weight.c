@@ -2,6 +2,7 @@
 #include "weight.h"
 
 #include "json.h"
+#include "pin.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 enum {
 	TAG_NAME_MAX = 104, /* bytes of a tag for the name, as in cog */
 	TAG_HEX_LEN = 12,
-	TEXT_MAX = 4096, /* bytes of a name, a target */
+	TEXT_MAX = PIN_PATH_MAX, /* bytes of a name, a target */
 };
 
 /* Why TEXT can't be in a manifest; NULL when it can. */
@@ -38,22 +39,12 @@ int weight_check_name(const char *name, struct error *e)
 	return fault ? error_set(e, STATUS_DATA, "the name '%.100s': %s", name, fault) : 0;
 }
 
-static bool has_parent(const char *path)
-{
-	for (const char *part = path; *part; part += strspn(part, "/")) {
-		size_t len = strcspn(part, "/");
-		if (len == 2 && memcmp(part, "..", 2) == 0)
-			return true;
-		part += len;
-	}
-	return false;
-}
-
 int weight_check_target(const char *target, struct error *e)
 {
-	const char *fault = *target != '/'	  ? "it is not absolute"
-			    : has_parent(target) ? "it has '..'"
-						 : find_fault(target);
+	const char *fault = *target != '/' ? "it is not absolute" : find_fault(target);
+	/* A folder has one spelling: those of a bundle are compared as texts. */
+	if (!fault && target[1] && !pin_is_path(target + 1))
+		fault = "a part of it is empty, '.' or '..'";
 	return fault ? error_set(e, STATUS_DATA, "the target '%.200s': %s", target, fault) : 0;
 }
 

@@ -39,7 +39,8 @@ struct weight {
 	size_t layer_count;
 };
 
-/* Checks what users call a weight, and where it goes. STATUS_DATA. */
+/* Checks what users call a weight, and where it goes: an absolute path with no part that is empty, "." or
+ * "..", and no slash at its end. STATUS_DATA. */
 int weight_check_name(const char *name, struct error *e);
 int weight_check_target(const char *target, struct error *e);
 

@@ -293,10 +293,11 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) +
 	done
 }
 
-@test "a name that is empty and a target that is not absolute are refused" {
+@test "a name that is empty and a target that is not absolute, or not spelled plainly, are refused" {
 	mkdir model
 	echo x >model/file
 	for arguments in "--name= --target=/a" "--name=a --target=a" "--name=a --target=" "--name=a --target=/a/../b" \
+		"--name=a --target=//a" "--name=a --target=/a//b" "--name=a --target=/a/./b" "--name=a --target=/a/" \
 		$'--name=a\x01 --target=/a' $'--name=\xff --target=/a'; do
 		# shellcheck disable=SC2086
 		try oci-from-weights $arguments L model

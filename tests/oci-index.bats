@@ -215,7 +215,7 @@ remember() {
 }
 
 @test "weights of one name, or whose folders are in one another, are refused" {
-	local taken bad
+	local taken bad target
 	taken=$(weight one /models/one)
 	add_image L "$taken" taken
 	for bad in "one /other" "two /models/one" "two /models/one/" "two /models/one/below" "two /models" "two /"; do
@@ -228,6 +228,14 @@ remember() {
 			try oci-index --bundle --tag v1 L "$AMD" $order
 			refused 65 ": "
 		done
+	done
+	# The same folder in another spelling.
+	for target in //models/one /models//one /models/./one /models/x/../one; do
+		bad=$(weight two "$target")
+		add_image L "$bad" bad
+		remember
+		try oci-index --bundle --tag v1 L "$AMD" taken "$bad"
+		refused 65 "$bad: the target '$target': "
 	done
 	add_image L "$(weight two /models/one2)" beside
 	try oci-index --bundle --tag v1 L "$AMD" taken beside taken

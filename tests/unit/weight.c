@@ -114,9 +114,11 @@ static void test_names(void)
 static void test_name_and_target(void)
 {
 	struct error e = {0};
-	static const char *const targets[] = {"", "src", "./a", "/a/../b", "/..", "/a\n", "/\xff"};
+	static const char *const targets[] = {"", "src", "./a", "/a/../b", "/..", "/a\n", "/\xff",
+					      "//", "//a", "/a//b", "/a/", "/./a", "/a/./b", "/a/."};
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
 		CHECK(weight_check_target(targets[i], &e) == -1 && e.status == STATUS_DATA);
+	CHECK(weight_check_target("/", &e) == 0 && weight_check_target("/.a", &e) == 0);
 	CHECK(weight_check_target("/src/weights", &e) == 0 && weight_check_target("/a/..b/c..", &e) == 0);
 	CHECK(weight_check_name("a model", &e) == 0);
 	CHECK(weight_check_name("", &e) == -1 && weight_check_name("a\tb", &e) == -1 && weight_check_name("\xff", &e) == -1);
