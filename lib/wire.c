@@ -10,14 +10,17 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#ifdef __linux__
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<linux/tcp.h>)
 #include <linux/tcp.h> /* of the kernel: the C library's tcp_info ends before bytes_acked */
+#define HAS_ACKED
+#endif
 #endif
 
 /* Bytes that were acknowledged since FD was connected; -1: not known. */
 static int64_t acked(int fd)
 {
-#ifdef __linux__
+#ifdef HAS_ACKED
 	struct tcp_info info;
 	socklen_t len = sizeof info;
 	memset(&info, 0, sizeof info);
