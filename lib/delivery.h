@@ -23,9 +23,8 @@ struct delivery {
 
 /* Sees to it that NAME, a tag or a digest, is the manifest M. One that this machine has put there before
  * is asked for first, and not put again, but for a manifest with a subject, whose answer tells who keeps
- * the index of referrers. Blocks, and
- * writes `retry` records on stdout, and those of transfer.h for what it uploads. The statuses of
- * registry.h and transfer.h. */
+ * the index of referrers. Blocks, and writes `retry` records on stdout, and those of transfer.h for what
+ * it uploads. The statuses of registry.h and transfer.h. */
 int delivery_put(const struct delivery *d, const char *name, const struct manifest_bytes *m,
 		 struct error *e);
 
