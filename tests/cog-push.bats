@@ -357,6 +357,25 @@ has_blob_put() {
 	[ -z "$(left_in_tmp)" ]
 }
 
+@test "why jq or mkfifo fails is seen" {
+	mkdir odd
+	printf '#!/bin/sh\ncase $* in *"[inputs]"*) echo "jq: out of luck" >&2; exit 5 ;; esac\nexec "%s" "$@"\n' \
+		"$(command -v jq)" >odd/jq
+	chmod +x odd/jq
+	start_registry
+	PATH=$WORLD/odd:$PATH try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[ "$stderr" = "jq: out of luck
+cog-push: jq failed" ]
+	rm odd/jq
+	printf '#!/bin/sh\necho "mkfifo: no luck" >&2\nexit 1\n' >odd/mkfifo
+	chmod +x odd/mkfifo
+	PATH=$WORLD/odd:$PATH try cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[[ $stderr == "mkfifo: no luck
+cog-push: no FIFO in "* ]]
+}
+
 @test "a bad value in the environment is wrong usage that names the variable, before all else" {
 	for variable in COG_PUSH_CONCURRENCY=0 COG_PUSH_CONCURRENCY=x COG_PUSH_CONCURRENCY=9999 \
 		COG_PUSH_CHUNK_SIZE=-1 COG_PUSH_THREADS=none COG_PUSH_DEFAULT_CHUNK_SIZE=1k COG_PUSH_MULTIPART_THRESHOLD=00 \
