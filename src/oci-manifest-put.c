@@ -97,13 +97,12 @@ out:
 static int open_blob(void *context, const struct digest *d, int64_t *size, struct error *e)
 {
 	const struct publisher *p = context;
-	if (!layout_has_blob(&p->layout, d, NULL) && recipe_is_there(&p->layout, d))
+	if (layout_has_blob(&p->layout, d, size))
+		return layout_open_blob(&p->layout, d, *size, e);
+	if (recipe_is_there(&p->layout, d))
 		return error_set(e, STATUS_DATA, "%s: by reference: send it with oci-blob-upload --source-root",
 				 d->text);
-	return layout_has_blob(&p->layout, d, size)
-		       ? layout_open_blob(&p->layout, d, *size, e)
-		       : error_set(e, STATUS_DATA, "%s: not in %.200s either", d->text,
-				   p->layout.path);
+	return error_set(e, STATUS_DATA, "%s: not in %.200s either", d->text, p->layout.path);
 }
 
 static int put_root(struct publisher *p, struct error *e)
