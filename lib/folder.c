@@ -185,7 +185,7 @@ static int search(struct search *s, int fd, int depth, struct error *e)
 	struct dirent *entry;
 	int rc = 0;
 	if (fstat(fd, &st) == 0 && s->has_own && st.st_dev == s->own.st_dev && st.st_ino == s->own.st_ino)
-		return error_set(e, STATUS_DATA, "%.300s: it is the layout", *s->path ? s->path : s->folder->path);
+		return error_set(e, STATUS_DATA, "%.300s: the layout may not be there", *s->path ? s->path : s->folder->path);
 	if (depth > DEPTH_MAX)
 		return error_set(e, STATUS_DATA, "%.300s: more than %d folders in one another", s->path,
 				 DEPTH_MAX);

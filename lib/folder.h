@@ -30,7 +30,8 @@ struct folder {
 /* Why nothing may have the name NAME in a weight, or NULL. */
 const char *folder_refuse(const char *name);
 
-/* Finds all files. OWN, a directory of ours (the layout), may not be among them; -1 for none. The caller
+/* Finds all files. OWN, a directory of ours (the layout, or where it is to be made), may not be
+ * among them; -1 for none. The caller
  * releases F in any case. STATUS_DATA for what is refused. */
 int folder_open(struct folder *f, const char *path, int own, struct error *e);
 void folder_release(struct folder *f);

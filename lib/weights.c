@@ -16,6 +16,9 @@
 #include "space.h"
 #include "weight.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +29,7 @@ enum { TELL_MS = 250 };
 
 struct packing_run {
 	const struct weights_job *job;
+	struct layout layout;
 	struct folder folder;
 	struct parcels parcels;
 	struct weight_layer *layers; /* as long as the parcels, and in their order */
@@ -87,7 +91,7 @@ static int store_file(void *context, const struct folder_file *file, struct erro
 static int open_temporary(struct packing_run *r, char *name, struct error *e)
 {
 	pthread_mutex_lock(&r->lock);
-	int fd = layout_temporary(r->job->layout, name, e);
+	int fd = layout_temporary(&r->layout, name, e);
 	pthread_mutex_unlock(&r->lock);
 	return fd;
 }
@@ -98,7 +102,7 @@ static int fill(struct packing_run *r, const struct parcel *p, int fd, struct pa
 {
 	static const struct parcel_visitor writer = {store_bytes, store_file};
 	struct store s = {.run = r, .progress = {.parcel = p, .last_ms = clock_now_ms()}};
-	s.compressor = compressor_new(fd, r->job->layout->path, is_plain(r, p) ? PACK_KEEP : PACK_COMPRESS,
+	s.compressor = compressor_new(fd, r->layout.path, is_plain(r, p) ? PACK_KEEP : PACK_COMPRESS,
 				      &r->job->compression);
 	int rc = parcel_visit(p, &writer, &s, e);
 	if (rc == 0)
@@ -138,7 +142,7 @@ static int announce(struct packing_run *r, const struct parcel *p, const struct 
 
 static int store_parcel(struct packing_run *r, const struct parcel *p, struct error *e)
 {
-	struct layout *l = r->job->layout;
+	struct layout *l = &r->layout;
 	char name[LAYOUT_TEMPORARY_SIZE];
 	struct packed packed;
 	int fd = open_temporary(r, name, e);
@@ -212,7 +216,7 @@ static int write_recipe(struct draft *d, const struct parcel *p, struct error *e
 	hasher_final(d->layer, &packed.blob);
 	packed.diff_id = packed.blob;
 	pthread_mutex_lock(&r->lock);
-	int rc = recipe_write(r->job->layout, &packed.blob, &source, e);
+	int rc = recipe_write(&r->layout, &packed.blob, &source, e);
 	pthread_mutex_unlock(&r->lock);
 	return rc ? rc : announce(r, p, &packed, e);
 }
@@ -311,11 +315,11 @@ static int publish(struct layout *l, char *text, struct descriptor *d, struct er
 	return rc ? rc : event_blob(d, NULL, -1, e);
 }
 
-static int finish(const struct packing_run *r, const struct weight *w, struct error *e)
+static int finish(struct packing_run *r, const struct weight *w, struct error *e)
 {
 	struct descriptor config = {.kind = KIND_CONFIG, .media_type = MEDIA_TYPE_WEIGHT_CONFIG};
 	struct descriptor manifest = {.kind = KIND_MANIFEST, .media_type = MEDIA_TYPE_MANIFEST};
-	struct layout *l = r->job->layout;
+	struct layout *l = &r->layout;
 	char tag[WEIGHT_TAG_SIZE];
 	const char *names[] = {tag};
 	weight_tag(tag, w->name, &w->set_digest);
@@ -337,20 +341,44 @@ static int check_space(const struct packing_run *r, struct error *e)
 	for (size_t i = 0; i < r->parcels.count; i++)
 		if (!is_reference(r, &r->parcels.list[i]))
 			bytes += r->parcels.list[i].tar_bytes;
-	return space_check(r->job->layout->blobs_fd, r->job->layout->path, bytes, e);
+	return space_check(r->layout.blobs_fd, r->layout.path, bytes, e);
+}
+
+/* Opens the layout, or the folder in which it is to be made; -1 where there is neither. */
+static int open_place(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *copy = fd < 0 && errno == ENOENT ? strdup(dir) : NULL;
+	if (copy)
+		fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(copy);
+	return fd;
+}
+
+static int plan(struct packing_run *r, struct error *e)
+{
+	const struct weights_job *job = r->job;
+	int place = open_place(job->dir);
+	int rc = folder_open(&r->folder, job->source, place, e);
+	if (place >= 0)
+		close(place);
+	if (rc == 0)
+		rc = parcels_plan(&r->parcels, &r->folder, &job->limits, e);
+	if (rc == 0 && job->compression.codec != CODEC_NONE)
+		rc = parcels_probe(&r->parcels, &r->folder, e);
+	return rc;
 }
 
 static int run(struct packing_run *r, struct weight *w, struct error *e)
 {
-	const struct weights_job *job = r->job;
-	if (folder_open(&r->folder, job->source, job->layout->fd, e) ||
-	    parcels_plan(&r->parcels, &r->folder, &job->limits, e))
+	if (plan(r, e))
 		return -1;
-	if (job->compression.codec != CODEC_NONE && parcels_probe(&r->parcels, &r->folder, e))
-		return -1;
-	if (check_space(r, e) || event_phase(PHASE_CONVERTING, e))
-		return -1;
-	return pack(r, e) || collect(r, w, e) || finish(r, w, e) ? -1 : 0;
+	int rc = -1;
+	if (layout_create(&r->layout, r->job->dir, e) == 0 && check_space(r, e) == 0 &&
+	    event_phase(PHASE_CONVERTING, e) == 0 && pack(r, e) == 0 && collect(r, w, e) == 0)
+		rc = finish(r, w, e);
+	layout_release(&r->layout);
+	return rc;
 }
 
 int weights_pack(const struct weights_job *job, struct error *e)

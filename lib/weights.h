@@ -5,14 +5,13 @@
 
 #include "compress.h"
 #include "error.h"
-#include "layout.h"
 #include "parcel.h"
 
 #include <stdbool.h>
 
 struct weights_job {
-	struct layout *layout; /* borrowed, as all of these */
-	const char *source;    /* the folder */
+	const char *dir;    /* of the layout; borrowed, as all of these */
+	const char *source; /* the folder */
 	const char *name, *target;
 	struct parcel_limits limits;
 	struct compression compression; /* its threads are those of the whole */
@@ -20,7 +19,7 @@ struct weights_job {
 };
 
 /* Makes the weight and writes the records. STATUS_DATA for what the format forbids; index.json is then as it
- * was. */
+ * was. The layout is made, or opened, when the folder has been looked through, and is not inside it. */
 int weights_pack(const struct weights_job *job, struct error *e);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* oci-from-weights: a folder of weight files to a weight artifact in an OCI layout. */
 #include "gzip.h"
-#include "layout.h"
 #include "program.h"
-#include "weight.h"
 #include "weights.h"
 
 static const char usage[] =
@@ -45,18 +43,6 @@ static const struct option options[] = {
 	PROGRAM_OPTIONS,
 };
 
-static void pack(struct weights_job *job, const char *dir, struct error *e)
-{
-	struct layout layout;
-	if (weight_check_name(job->name, e) || weight_check_target(job->target, e))
-		return;
-	if (layout_create(&layout, dir, e) == 0) {
-		job->layout = &layout;
-		(void)weights_pack(job, e);
-	}
-	layout_release(&layout);
-}
-
 int main(int argc, char **argv)
 {
 	struct weights_job job = {.limits = {PARCEL_FILE_MAX, PARCEL_SIZE_MAX}};
@@ -96,9 +82,10 @@ int main(int argc, char **argv)
 		return program_misused("expected two operands: DIR and SRC");
 	if (!job.name || !job.target)
 		return program_misused("--name and --target are needed");
+	job.dir = argv[optind];
 	job.source = argv[optind + 1];
 	if (program_threads(threads, GZIP_THREADS_MAX, &job.compression.threads, &e) == 0 &&
 	    compression_choose(&job.compression, compress, &e) == 0)
-		pack(&job, argv[optind], &e);
+		(void)weights_pack(&job, &e);
 	return program_fail(&e, true);
 }
