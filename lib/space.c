@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-static int64_t files_size(int dir_fd)
+int64_t space_used(int dir_fd)
 {
 	int64_t size = 0;
 	struct stat st;
@@ -21,16 +21,15 @@ static int64_t files_size(int dir_fd)
 	return size;
 }
 
-int space_check(int dir_fd, const char *path, int64_t bytes, struct error *e)
+int space_check(int dir_fd, const char *path, int64_t bytes, const char *advice, struct error *e)
 {
 	struct statvfs vfs;
 	if (fstatvfs(dir_fd, &vfs))
 		return 0;
 	double free = (double)vfs.f_bavail * (double)vfs.f_frsize;
-	double needed = (double)(bytes - files_size(dir_fd));
+	double needed = (double)bytes;
 	if (needed <= free)
 		return 0;
-	return error_set(e, STATUS_FAILED,
-			 "%s: %.0f MiB free, up to %.0f MiB needed: set TMPDIR or --layout to a larger disk",
-			 path, free / (1 << 20), needed / (1 << 20) + 1);
+	return error_set(e, STATUS_FAILED, "%s: %.0f MiB free, up to %.0f MiB needed: %s", path,
+			 free / (1 << 20), needed / (1 << 20) + 1, advice);
 }

@@ -7,8 +7,11 @@
 
 #include <stdint.h>
 
-/* Whether the files in DIR_FD may grow to BYTES together. PATH is for the message. Returns 0, also
- * where a file system does not say; -1 with STATUS_FAILED. */
-int space_check(int dir_fd, const char *path, int64_t bytes, struct error *e);
+/* The bytes of the files in DIR_FD. */
+int64_t space_used(int dir_fd);
+
+/* Whether BYTES more have room where DIR_FD is. PATH and ADVICE, what to do about it, are for the message.
+ * Returns 0, also where a file system does not say; -1 with STATUS_FAILED. */
+int space_check(int dir_fd, const char *path, int64_t bytes, const char *advice, struct error *e);
 
 #endif

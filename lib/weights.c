@@ -334,6 +334,24 @@ static int finish(struct packing_run *r, const struct weight *w, struct error *e
 	return rc ? rc : event_image(&manifest, names, 1, e);
 }
 
+/* Whether the layout has nothing but this weight: what is in it need not be stored again. */
+static bool is_own_layout(const struct packing_run *r)
+{
+	struct digest any;
+	struct manifest index;
+	struct error ignored;
+	char tag[WEIGHT_TAG_SIZE];
+	bool is_own = true;
+	digest_of(&any, "", 0);
+	weight_tag(tag, r->job->name, &any);
+	size_t len = (size_t)(strrchr(tag, '.') + 1 - tag);
+	(void)layout_list(&r->layout, &index, &ignored);
+	for (size_t i = 0; i < index.count; i++)
+		is_own = is_own && strncmp(descriptor_name(&index.items[i]), tag, len) == 0;
+	manifest_release(&index);
+	return is_own;
+}
+
 /* Room for all tars as they are, but for those by reference. */
 static int check_space(const struct packing_run *r, struct error *e)
 {
@@ -341,7 +359,9 @@ static int check_space(const struct packing_run *r, struct error *e)
 	for (size_t i = 0; i < r->parcels.count; i++)
 		if (!is_reference(r, &r->parcels.list[i]))
 			bytes += r->parcels.list[i].tar_bytes;
-	return space_check(r->layout.blobs_fd, r->layout.path, bytes, e);
+	if (is_own_layout(r))
+		bytes -= space_used(r->layout.blobs_fd);
+	return space_check(r->layout.blobs_fd, r->layout.path, bytes, "choose a DIR on a larger disk", e);
 }
 
 /* Opens the layout, or the folder in which it is to be made; -1 where there is neither. */

@@ -50,7 +50,9 @@ static int check_space(const struct import *import, int64_t input_size, struct e
 		return 0; /* how much of it is not told */
 	if (fstat(import->fd, &st) == 0 && S_ISREG(st.st_mode))
 		input_size = st.st_size;
-	return space_check(import->layout->blobs_fd, import->layout->path, input_size, e);
+	int dir_fd = import->layout->blobs_fd;
+	return space_check(dir_fd, import->layout->path, input_size - space_used(dir_fd),
+			   "set TMPDIR or --layout to a larger disk", e);
 }
 
 static int convert(struct import *import, const char *file, const char *dir, int64_t input_size,

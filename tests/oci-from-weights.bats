@@ -380,6 +380,24 @@ release() {
 	[ "$(find L -name '.tmp-*')" = "" ]
 }
 
+@test "too little space is said before anything is stored; only what is there of this weight counts as stored" {
+	mkdir model
+	truncate -s 10T model/large
+	new_layout L
+	add_image L "$(random_blob L 100)" other
+	truncate -s 11T "L/blobs/sha256/$(printf '%064d' 1)"
+	try timeout 10 oci-from-weights --name a --target /a --compress none L model
+	[ "$status" -eq 1 ]
+	[[ $stderr == "oci-from-weights: L: "*" MiB free, up to 10485761 MiB needed: choose a DIR on a larger disk" ]]
+	jq '.manifests[].annotations[] = "cog-weight.a.0123456789ab"' L/index.json >index.json
+	mv index.json L/index.json
+	oci-from-weights --name a --target /a --compress none L model >records 3>&- &
+	SERVERS+=($!)
+	wait_for 10 grep -q converting records
+	kill "$!"
+	wait "$!" || [ $? -eq 130 ]
+}
+
 @test "a weight is pushed like an image, with the header of its layers' types or without" {
 	make_model model 400000
 	small L >records
