@@ -120,6 +120,7 @@ static int store(struct layout *l, const char *path, struct descriptor *d, struc
 	int fd = open_source(path, &d->size, e);
 	if (fd < 0)
 		goto out;
+	program_trace("store %s: %lld bytes", path, (long long)d->size);
 	to = layout_temporary(l, name, e);
 	if (to < 0 || copy(fd, to, path, d, e))
 		goto out;

@@ -305,6 +305,7 @@ static int add(struct composition *c, struct source *s, int depth, struct error 
 	int rc = program_is_interrupted() ? program_interrupted(e) : read_source(c->layout, s, e);
 	if (rc == 0) {
 		const char *type = artifact_type(s);
+		program_trace("add %s", s->d.digest.text);
 		bool is_weight = c->is_bundle && type && strcmp(type, WEIGHT_TYPE) == 0;
 		rc = s->m.is_index ? add_children(c, s, depth, e)
 		     : is_weight   ? add_weight(c, s, e)

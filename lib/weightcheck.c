@@ -222,6 +222,7 @@ static int check_layer(void *context, size_t number, struct error *e)
 	const struct weight_layer *layer = &c->weight.layers[number];
 	const struct descriptor *d = &layer->descriptor;
 	struct source source;
+	program_trace("read layer %s of %lld bytes", d->digest.text, (long long)d->size);
 	/* A failure here names the blob itself. */
 	if (recipe_open(c->layout, &d->digest, d->size, c->folder.fd, &source, e)) {
 		source_release(&source);

@@ -58,6 +58,14 @@ blob manifest sha256:$(made | sha256sum | cut -d' ' -f1)" ]
 	[ "$(made | jq -r '.layers[].annotations[]' | paste -sd' ')" = "sbom.json copy.json empty.json" ]
 }
 
+@test "-v names each file that is stored" {
+	try oci-from-files -v --artifact-type a/b --config sbom.json L sbom.json "a folder/schnee ❄.sig:a/b"
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "oci-from-files: store sbom.json: 28 bytes
+oci-from-files: store sbom.json: 28 bytes
+oci-from-files: store a folder/schnee ❄.sig: 7 bytes" ]
+}
+
 @test "the same files give the same digest, whatever their times and the order of the annotations" {
 	try oci-from-files --artifact-type a/b --annotation x=1 --annotation a=2 L sbom.json
 	one=$(made)

@@ -53,6 +53,16 @@ remember() {
 	[ "$(oci-blobs -i v1 L | jq -r .kind | paste -sd' ')" = "config layer manifest config layer manifest index" ]
 }
 
+@test "-v names each manifest that is added" {
+	index=$(add_index L "$AMD" "$ARM")
+	add_image L "$index" both index
+	try oci-index -v --tag v1 L both
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "oci-index: add $index
+oci-index: add $AMD
+oci-index: add $ARM" ]
+}
+
 @test "the records are the blob of the index and the image with its name, and index.json has it" {
 	try oci-index --tag v1 L "$AMD"
 	[ "$status" -eq 0 ]

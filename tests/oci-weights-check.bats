@@ -59,6 +59,8 @@ replace_layer() {
 		oci-from-weights --name "$how" --target / --compress "$how" --bundle-file-max 10000 L model >records
 		oci-weights-check L "$how" model
 	done
+	try oci-weights-check -v L zstd model
+	[ "$(grep '^oci-weights-check: read layer ' <<<"$stderr" | cut -d' ' -f4 | sort)" = "$(manifest L -r '.layers[].digest')" ]
 	# Times and modes are no difference.
 	touch -d 2001-02-03 model/config.json
 	chmod 600 model/config.json
