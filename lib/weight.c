@@ -169,14 +169,6 @@ char *weight_manifest(const struct weight *w, const struct descriptor *config)
 			      w->name, NOTE_TARGET, w->target, NOTE_SET_DIGEST, w->set_digest.text));
 }
 
-char *weight_entry(const struct descriptor *manifest, const char *tag)
-{
-	json_t *entry = describe(manifest);
-	json_object_set_new(entry, "artifactType", json_string(MEDIA_TYPE_WEIGHT));
-	json_object_set_new(entry, "annotations", json_pack("{s:s}", ANNOTATION_REF_NAME, tag));
-	return dump(entry);
-}
-
 /* Reading */
 
 char *weight_name(const char *manifest, size_t len)

@@ -56,10 +56,9 @@ void weight_tag(char tag[WEIGHT_TAG_SIZE], const char *name, const struct digest
 
 void weight_sort_layers(struct weight *w);
 
-/* JSON texts, which the caller frees; NULL when there is no memory. ENTRY is for index.json. */
+/* JSON texts, which the caller frees; NULL when there is no memory. */
 char *weight_config(const struct weight *w);
 char *weight_manifest(const struct weight *w, const struct descriptor *config);
-char *weight_entry(const struct descriptor *manifest, const char *tag);
 
 /* The name that a manifest has for a weight; the caller frees it. NULL when it is none. */
 char *weight_name(const char *manifest, size_t len);

@@ -8,6 +8,7 @@
 #include "weights.h"
 
 #include "clock.h"
+#include "entry.h"
 #include "event.h"
 #include "folder.h"
 #include "pool.h"
@@ -304,9 +305,9 @@ static int collect(const struct packing_run *r, struct weight *w, struct error *
 	return 0;
 }
 
-/* TEXT is freed. */
-static int publish(struct layout *l, char *text, struct descriptor *d, struct error *e)
+static int store_config(struct layout *l, const struct weight *w, struct descriptor *d, struct error *e)
 {
+	char *text = weight_config(w);
 	if (!text)
 		return error_errno(e, "memory");
 	d->size = (int64_t)strlen(text);
@@ -318,20 +319,18 @@ static int publish(struct layout *l, char *text, struct descriptor *d, struct er
 static int finish(struct packing_run *r, const struct weight *w, struct error *e)
 {
 	struct descriptor config = {.kind = KIND_CONFIG, .media_type = MEDIA_TYPE_WEIGHT_CONFIG};
-	struct descriptor manifest = {.kind = KIND_MANIFEST, .media_type = MEDIA_TYPE_MANIFEST};
-	struct layout *l = &r->layout;
 	char tag[WEIGHT_TAG_SIZE];
-	const char *names[] = {tag};
 	weight_tag(tag, w->name, &w->set_digest);
-	if (publish(l, weight_config(w), &config, e) ||
-	    publish(l, weight_manifest(w, &config), &manifest, e))
+	if (store_config(&r->layout, w, &config, e))
 		return -1;
-	char *entry = weight_entry(&manifest, tag);
-	if (!entry)
+	char *text = weight_manifest(w, &config);
+	if (!text)
 		return error_errno(e, "memory");
-	int rc = layout_add_images(l, (const char *const *)&entry, 1, e);
-	free(entry);
-	return rc ? rc : event_image(&manifest, names, 1, e);
+	const struct entry entry = {
+		.text = text, .tag = tag, .artifact_type = MEDIA_TYPE_WEIGHT, .kind = KIND_MANIFEST};
+	int rc = entry_add(&r->layout, &entry, e);
+	free(text);
+	return rc;
 }
 
 /* Whether the layout has nothing but this weight: what is in it need not be stored again. */
