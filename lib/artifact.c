@@ -30,7 +30,12 @@ static int open_source(const char *path, int64_t *size, struct error *e)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return error_errno(e, "%.300s", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st)) {
+		error_errno(e, "%.300s", path);
+		close(fd);
+		return -1;
+	}
+	if (S_ISREG(st.st_mode)) {
 		*size = st.st_size;
 		return fd;
 	}

@@ -21,7 +21,7 @@
 
 enum {
 	READ_BLOCK = 256 * 1024,
-	DEPTH_MAX = 64, /* folders in folders; one descriptor each */
+	DEPTH_MAX = 64, /* folders in folders; two descriptors each */
 	XATTRS_MAX = 64 * 1024, /* bytes of all names, the limit of Linux */
 };
 

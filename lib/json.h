@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json: jansson with our limits. A module parses its own text, copies what it needs into structs of
- * its own and frees the tree before it returns: no json_t crosses a module's border. */
+ * its own and frees the tree before it returns: no owned json_t crosses a module's border. */
 #ifndef JSON_H
 #define JSON_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Takes the LEN bytes at FROM, which may be none where it says so. */

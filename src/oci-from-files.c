@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 static const char usage[] =
 	"usage: oci-from-files [-v] --artifact-type TYPE [--config FILE[:MEDIATYPE]]\n"

@@ -6,7 +6,6 @@
 #include "program.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static const char usage[] =
 	"usage: oci-index [-v] --tag NAME [--annotation KEY=VALUE]... [--artifact-type TYPE] [--bundle]\n"
