@@ -33,7 +33,7 @@ page_options() {
 # synopsis_options PROGRAM: the letters and long options of the first synopsis of its man page.
 synopsis_options() {
 	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESC/p' "$ROOT/man/$1.1" | sed -nE '
-		s/^\.(Op )?Fl Fl ([a-z-]+).*/--\2/p
+		s/^\.(O[op] )?Fl Fl ([a-z-]+).*/--\2/p
 		t
 		s/^\.Op Fl ([A-Za-z]+).*/\1/p
 		s/^\.Fl h \| V$/hV/p
