@@ -76,9 +76,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard lib/*.[ch])
 	@mkdir -p $(@D)
 	clang $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< lib/*.c $(UNIT_LIBS)
 
-# The quick suite. One file: make check T=oci-blob-upload
+# The quick suite: all but the tests with the tag slow, which WHOLE=yes adds. One file, whole:
+# make check T=oci-blob-upload
+WHOLE =
 check: all units
-	tests/run $(T)
+	TEST_TAGS='$(if $(T)$(WHOLE),,!slow)' tests/run $(T)
 
 # A tree beside this one, built in another way: $(call copy,NAME)
 define copy
@@ -91,7 +93,7 @@ endef
 # The quick suite with everything built for AddressSanitizer and UBSan.
 check-san:
 	$(call copy,san)
-	$(MAKE) -C $(BUILD)/san check ISAL=$(ISAL) HARDENING= T="$(T)" \
+	$(MAKE) -C $(BUILD)/san check WHOLE=yes ISAL=$(ISAL) HARDENING= T="$(T)" \
 		CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" \
 		LDFLAGS="-fsanitize=address,undefined"
 

@@ -229,6 +229,7 @@ authorizations() {
 	[ "$left" -ge 28 ]
 }
 
+# bats test_tags=slow
 @test "a token is renewed at 80 % of its life, in the middle of an upload, before it is refused" {
 	start_tokens --life 5
 	start_bearer_registry --throttle 400000
@@ -264,6 +265,7 @@ refused_once() {
 			.[\$at + 1].bodyBytes == (.[\$at + 1].contentLength // 0)" "$REGISTRY_LOG"
 }
 
+# bats test_tags=slow
 @test "at whatever step a token is refused, it is renewed and the same request sent again, whole" {
 	local method
 	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=1
@@ -328,6 +330,7 @@ refused_once() {
 	[ "$(stat -c %a shared/token.*[0-9a-f])" = 600 ]
 }
 
+# bats test_tags=slow
 @test "uploaders that begin together, and tokens that end while they work: one asks, the others wait" {
 	# A slow service, so that who does not wait is there in time to ask as well.
 	start_tokens --life 6 --delay 1

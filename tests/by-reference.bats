@@ -131,6 +131,7 @@ stored() {
 	stored
 }
 
+# bats test_tags=slow
 @test "a file that changed after packing is refused before a byte is sent, also with its old time" {
 	start_registry --store store
 	for change in "echo x >>F" "truncate -s 2999999 F" "touch F" "chmod 600 F" \
@@ -165,6 +166,7 @@ stored() {
 	[ "$(requests 'select(.method == "PATCH")')" != "" ]
 }
 
+# bats test_tags=slow
 @test "a file that changes while it is sent is not committed, whichever byte it is, until it is put back" {
 	start_registry --store store --throttle 1500000
 	for seek in 0 2999999; do

@@ -621,6 +621,7 @@ interrupted_at() { # POINT SIGNAL
 	interrupted_at convert HUP
 }
 
+# bats test_tags=slow
 @test "INT, TERM and HUP while blobs are uploaded leave nothing and give 130" {
 	interrupted_at upload INT
 	interrupted_at upload TERM

@@ -109,6 +109,7 @@ $TMPDIR/cog-push-$(id -u)."* ]]
 	is_clean
 }
 
+# bats test_tags=slow
 @test "who ignores TERM is killed after a grace" {
 	script_of 'trap "" TERM; touch ready; sleep 1000'
 	begin cog-run ./script

@@ -127,6 +127,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "every program takes the options of its help, short and long" {
 	for program in $PROGRAMS; do
 		for option in $(help_options "$program"); do
@@ -351,6 +352,7 @@ failed() {
 	check failed 2
 }
 
+# bats test_tags=slow
 @test "the TLS options and their variables mean the same in every program that asks a registry" {
 	# refused WORD: wrong usage, in one line with WORD.
 	refused() {

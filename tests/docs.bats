@@ -286,6 +286,7 @@ produce() {
 	cog-push -j img.tar "$REGISTRY/team/fixture:v2"
 }
 
+# bats test_tags=slow
 @test "cog-events describes every record that the programs write, and no other" {
 	produce >records
 	produced records >found
@@ -293,6 +294,7 @@ produce() {
 	diff expected found
 }
 
+# bats test_tags=slow
 @test "a record is one line of at most PIPE_BUF bytes, digests are digests, and its names are camelCase" {
 	produce >records
 	[ "$(LC_ALL=C awk -v max="$(getconf PIPE_BUF /)" 'length($0) + 1 > max' records)" = "" ]

@@ -83,6 +83,7 @@ got() {
 	[ -z "$2" ] || grep -q "$2" body
 }
 
+# bats test_tags=slow
 @test "every model takes a blob in one body, and in the chunks it likes" {
 	for model in v2 v3 serverless ecr ghcr google quay gitea zot acr; do
 		start_model "$model"

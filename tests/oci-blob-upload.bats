@@ -190,6 +190,7 @@ PUT - 0" ]
 	[ "$(methods)" = "POST PUT HEAD" ]
 }
 
+# bats test_tags=slow
 @test "where a mount is refused small blobs are asked for with HEAD, from the first refusal on" {
 	for answer in 400 401 403 404 405; do
 		start_registry --mount "$answer"
@@ -379,6 +380,7 @@ PUT - 0" ]
 	[ "$(requests 'select(.method == "PUT") | [.status, .bodyBytes]')" = "[201,1000]" ]
 }
 
+# bats test_tags=slow
 @test "a POST that fails in passing is made again: no answer, a page, Retry-After in seconds and as a date" {
 	for fault in 1:0 1:503 1:429:1 1:429:date+3; do
 		start_registry --fail "POST:$fault" --html-failures
@@ -574,6 +576,7 @@ $c" ]
 	is_soon "$start"
 }
 
+# bats test_tags=slow
 @test "a signal ends an uploader while it sends, and nothing is committed" {
 	for signal in INT TERM HUP; do
 		start_registry --throttle 1000000

@@ -229,6 +229,7 @@ exact_from_a_file() {
 		oci-from-dockertar e <t.tar >records && is_exact e records
 }
 
+# bats test_tags=slow
 @test "of a file nothing is kept or announced but what the images need, in every form" {
 	each_form exact_from_a_file
 }
@@ -244,6 +245,7 @@ exact_with_i() {
 	done
 }
 
+# bats test_tags=slow
 @test "with -i nothing is kept or announced from a pipe but what the image needs, in every form" {
 	each_form exact_with_i
 }
@@ -355,6 +357,7 @@ has_layers_like() {
 	done | diff expected -
 }
 
+# bats test_tags=slow
 @test "--compress says how plain layers are compressed, from a file as from a pipe" {
 	saved large_layer
 	declare -A digests=()
@@ -694,6 +697,7 @@ names() {
 	bad nested_deep "indexes nested too deep"
 }
 
+# bats test_tags=slow
 @test "a config of more than 4 MiB and 100,001 members are refused" {
 	bad large_config "4194304 bytes"
 	[[ $stderr == *"c.json"* ]]
@@ -830,6 +834,7 @@ known_layers_are_left_out() {
 	done
 }
 
+# bats test_tags=slow
 @test "layers that --known lists are named by the manifest and neither stored nor announced" {
 	each_tar known_layers_are_left_out "$DATA"/*.tar good manifest_first junk docker25_null zstd_layer kaniko \
 		oci_gzip oci_plain oci_two_images oci_foreign attestations sparse_one

@@ -208,6 +208,7 @@ oci-index: add $ARM" ]
 	refused 65 "other: neither an image nor a weight"
 }
 
+# bats test_tags=slow
 @test "a weight that lacks what a bundle says of it is refused" {
 	for filter in 'del(.annotations)' 'del(.annotations["run.cog.weight.name"])' \
 		'del(.annotations["run.cog.weight.target"])' 'del(.annotations["run.cog.weight.set-digest"])' \
@@ -224,6 +225,7 @@ oci-index: add $ARM" ]
 	done
 }
 
+# bats test_tags=slow
 @test "weights of one name, or whose folders are in one another, are refused" {
 	local taken bad target
 	taken=$(weight one /models/one)

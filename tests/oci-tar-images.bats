@@ -24,6 +24,7 @@ is_like_converted() {
 	fi
 }
 
+# bats test_tags=slow
 @test "every fixture is listed as it is converted, and nothing is made" {
 	for tar in "$DATA"/*.tar; do
 		echo "# $tar"
@@ -36,6 +37,7 @@ is_like_converted() {
 	[ -z "$(ls -A "$TMPDIR")" ]
 }
 
+# bats test_tags=slow
 @test "tars of other builders and odd ones are listed as they are converted" {
 	listed() {
 		is_like_converted t.tar

@@ -174,6 +174,7 @@ replace_layer() {
 	done
 }
 
+# bats test_tags=slow
 @test "a manifest and a config that do not agree are found" {
 	cp -R L kept
 	while IFS=@ read -r config manifest text; do

@@ -86,6 +86,7 @@ journal_offset() {
 	done
 }
 
+# bats test_tags=slow
 @test "a connection that is cut anywhere costs what the registry makes it cost" {
 	size=5500000 chunk=1048576
 	for model in v2 v3 serverless ecr ghcr google quay gitea zot acr; do
@@ -108,6 +109,7 @@ journal_offset() {
 	done
 }
 
+# bats test_tags=slow
 @test "a chunk is sent again, not the blob, for every status that may pass" {
 	local fault why=": the connection was closed without an answer"
 	for fault in 0 408 425 429 499 500 502 503 504 520 521 522 523 524; do
@@ -205,6 +207,7 @@ journal_offset() {
 	done
 }
 
+# bats test_tags=slow
 @test "a PUT that fails a few times goes to the same session again, whatever a gateway says" {
 	for status in 499 502 503 522 524; do
 		for model in v3 serverless; do
@@ -217,6 +220,7 @@ journal_offset() {
 	done
 }
 
+# bats test_tags=slow
 @test "a blob that shows late is not sent again where the answer to its PUT was lost" {
 	export COG_PUSH_RETRY_DELAY_MS=500
 	for model in v2 v3 serverless; do
@@ -269,6 +273,7 @@ journal_offset() {
 	[ "$(requests 'select(.method == "PATCH" and .status == 202).bodyBytes' | paste -sd' ')" = "16777216 16777216 6445568" ]
 }
 
+# bats test_tags=slow
 @test "a session that is gone when the next process comes is no failure" {
 	start_model v2 --throttle 20000000
 	begin_upload
@@ -302,6 +307,7 @@ journal_offset() {
 	[ "$(of_method POST)" -eq 1 ]
 }
 
+# bats test_tags=slow
 @test "a second signal ends at once, and the running chunk is dropped" {
 	start_model v3 --throttle 10000000
 	begin_upload
@@ -317,6 +323,7 @@ journal_offset() {
 	[ "$(excess 40000000)" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "a transfer that stalls while a chunk is sent is tried again, and nothing but the chunk is sent twice" {
 	export COG_PUSH_CHUNK_SIZE=16777216 COG_PUSH_STALL_MS=400
 	# What the kernel of the registry takes for it moves too: it can't take much.
@@ -328,6 +335,7 @@ journal_offset() {
 	[ "$(excess 40000000)" -le 16777216 ]
 }
 
+# bats test_tags=slow
 @test "a registry that reads more slowly than 1 KiB/s stalls, one that takes seconds for each block does not" {
 	export COG_PUSH_RETRIES=0
 	start_model v3 --receive-buffer 2048 --throttle 600

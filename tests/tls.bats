@@ -320,6 +320,7 @@ start_relay() {
 	[ "$(wc -l <relayed)" -eq 2 ]
 }
 
+# bats test_tags=slow
 @test "after a connection over TLS that was cut no early answer is lost" {
 	new_layout L
 	start_registry --tls "$CERT" "$KEY" --max-body 100000
