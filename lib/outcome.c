@@ -3,11 +3,10 @@
 
 #include <string.h>
 
-/* Of a handshake: whether the connection ended. OpenSSL 3 has a reason for that; of older ones and
- * of a reset libcurl says no more than which call failed. */
+/* Of a handshake: whether the connection ended. OpenSSL has no reason of its own then, or this one. */
 static bool is_closed(const struct outcome *o)
 {
-	return !*o->why || strstr(o->why, "unexpected eof") || strstr(o->why, "SSL_connect: ");
+	return !strstr(o->why, "error:") || strstr(o->why, "unexpected eof");
 }
 
 enum status outcome_status(const struct outcome *o)
