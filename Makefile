@@ -44,6 +44,7 @@ LIBS_cog-known = $(BASE_LIBS)
 
 PROGRAMS = $(patsubst src/%.c,bin/%,$(wildcard src/*.c))
 SCRIPTS = bin/cog-push bin/cog-engine
+PARTS = $(wildcard lib/cog-push/*.sh)
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
@@ -134,8 +135,9 @@ demo: all
 	tests/demo
 
 install: all
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/cog-push"
 	install $(PROGRAMS) $(SCRIPTS) "$(DESTDIR)$(PREFIX)/bin"
+	install -m 644 $(PARTS) "$(DESTDIR)$(PREFIX)/lib/cog-push"
 	for page in $(PAGES); do \
 		section=$${page##*.}; \
 		install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
@@ -144,6 +146,8 @@ install: all
 
 uninstall:
 	for file in $(notdir $(PROGRAMS) $(SCRIPTS)); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$file"; done
+	for part in $(notdir $(PARTS)); do rm -f "$(DESTDIR)$(PREFIX)/lib/cog-push/$$part"; done
+	-rmdir "$(DESTDIR)$(PREFIX)/lib/cog-push"
 	for page in $(notdir $(PAGES)); do \
 		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; \
 	done

@@ -113,7 +113,7 @@ pushed() {
 	mkdir -p "a root/opt/cog/bin"
 	: >"a root/opt/cog/bin/other"
 	installed install
-	(cd "$ROOT" && find bin -type f && find man -type f | sed 's,man/\(.*\.\(.\)\)$,share/man/man\2/\1,') |
+	(cd "$ROOT" && find bin lib/cog-push -type f && find man -type f | sed 's,man/\(.*\.\(.\)\)$,share/man/man\2/\1,') |
 		sort >expected
 	(cd "a root/opt/cog" && find . -type f ! -name other | cut -c3- | sort) | diff expected -
 	"a root/opt/cog/bin/cog-push" --version
@@ -190,14 +190,14 @@ pushed() {
 
 @test "an environment variable is described in the README, and in a man page of a program that reads it" {
 	for name in $(grep -ohE '"COG_[A-Z_]+"' "$ROOT"/lib/*.[ch] "$ROOT"/src/*.c | tr -d '"' | sort -u) \
-		$(grep -ohE '\bCOG_[A-Z_]+' "$ROOT/bin/cog-push" "$ROOT/bin/cog-engine" | sort -u); do
+		$(grep -ohE '\bCOG_[A-Z_]+' "$ROOT/bin/cog-push" "$ROOT"/lib/cog-push/*.sh "$ROOT/bin/cog-engine" | sort -u); do
 		grep -q "\`$name\`" "$ROOT/README.md" && grep -q "^\.It Ev.* $name\b" "$ROOT"/man/*.1 || {
 			echo "not described: $name"
 			return 1
 		}
 	done
 	for name in $(grep -oE '`COG_[A-Z_]+`' "$ROOT/README.md" | tr -d '`' | sort -u); do
-		grep -q "$name" "$ROOT"/lib/*.c "$ROOT"/lib/*.h "$ROOT"/src/*.c "$ROOT/bin/cog-push" || {
+		grep -q "$name" "$ROOT"/lib/*.c "$ROOT"/lib/*.h "$ROOT"/src/*.c "$ROOT/bin/cog-push" "$ROOT"/lib/cog-push/*.sh || {
 			echo "nobody reads: $name"
 			return 1
 		}
