@@ -699,9 +699,12 @@ status 0" ]
 
 @test "the script runs under busybox and bash too, beside its programs and through a link" {
 	start_registry
+	mkdir -p tree/bin tree/lib
+	cp -R "$BIN/../lib/cog-push" tree/lib
+	ln -s tree/bin/cog-push cog-push
 	for shell in "/usr/bin/env bash" "/usr/bin/env -S busybox sh"; do
-		sed "1s|.*|#!$shell|" "$BIN/cog-push" >cog-push
-		chmod +x cog-push
+		sed "1s|.*|#!$shell|" "$BIN/cog-push" >tree/bin/cog-push
+		chmod +x tree/bin/cog-push
 		try ./cog-push "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
 		[ "$status" -eq 0 ]
 		try ./cog-push - "$REGISTRY/a/b:v1" <<<nonsense
