@@ -6,7 +6,10 @@
 say_resume() {
 	[ -z "${COG_HAS_FALLBACK-}" ] || return 0
 	kept=${kept_layout:-$COG_RUN_KEEP}
-	if [ "$layout" = "$image" ]; then
+	if [ -n "$composed" ]; then
+		echo "to go on: cog-push$command" >"$COG_RUN_DIR/resume"
+		return
+	elif [ "$layout" = "$image" ]; then
 		set -- $incomplete ${selector:+-i "$selector"} $sparse "$image" $refs
 	elif [ -z "$root" ]; then
 		set -- --layout "$kept" ${selector:+-i "$selector"} $sparse "$image" $refs
@@ -23,19 +26,38 @@ push() {
 	stage oci-push-check $verbose "$repository" >&4
 	echo '{"event":"phase","phase":"pushing"}' >&4
 	[ "$count" -eq 0 ] || ask_known
-	[ -n "${known:+$root}" ] || send
+	eval "prepare_weights $weights"
+	[ -z "${known:+$root}" ] || is_known=yes
+	if [ -z "$is_known" ] || [ -n "$absent_weights" ]; then
+		send
+	fi
+	compose
 	finish
 	rm -f "$COG_RUN_DIR/resume"
 	echo '{"event":"phase","phase":"done"}' >&4
+}
+
+produce() {
+	eval "pack_weights $absent_weights"
+	if [ -n "$index" ]; then
+		eval "convert_all $images"
+	elif [ -z "$is_known" ]; then
+		convert
+	fi
 }
 
 # Converts and uploads what the registry does not have.
 send() {
 	say_resume
 	[ -n "$pool" ] || start_pool
-	convert | queue >&6 &
+	produce | queue >&6 &
 	wait "$!"
-	find_image
+	if [ -n "$index" ]; then
+		check_failed
+		root=$(cat "$COG_RUN_DIR/roots")
+	elif [ -z "$is_known" ]; then
+		find_image
+	fi
 	say_resume
 	wait "$pool"
 	pool=''
@@ -46,34 +68,44 @@ send() {
 
 # The manifests go last. What the layout lacks may be lost since it was there.
 finish() {
-	set -- $verbose $sparse -i "$root" "$layout"
-	attempt oci-manifest-put "$@" $refs >&4 || {
+	publish || {
 		[ $? -eq 65 ] || give_up
 		mend
-		stage oci-manifest-put "$@" $refs >&4
+		publish || give_up
 	}
 	check_failed
-	[ -z "$verify" ] || attempt oci-verify "$@" "$repository" >"$COG_RUN_DIR/missing" || {
+	[ -z "$verify" ] || attempt verify >"$COG_RUN_DIR/missing" || {
 		grep -q '"event":"blob"' "$COG_RUN_DIR/missing" || give_up
 		mend
-		stage oci-manifest-put "$@" $refs >&4
-		stage oci-verify "$@" "$repository" >/dev/null
+		publish || give_up
+		stage verify >/dev/null
 	}
 	check_failed
-	[ -z "$key" ] || attempt cog-known $verbose --compress "$setting" add "$layout" "$key" "$root" >/dev/null
+	[ -z "$attached" ] || eval "attach $attached"
+	[ -z "$key" ] ||
+		attempt cog-known $verbose --compress "$setting" add "$layout" "$key" "$converted" >/dev/null
+}
+
+verify() {
+	oci-verify $verbose $sparse -i "$root" "$layout" "$repository"
 }
 
 # Sends again what the registry has lost: from the layout, or from the source if that lacks it.
 mend() {
 	echo "cog-push: warning: $(cut -f 2 "$COG_RUN_DIR/report"): sent again" >&8
-	case $known$removes,$source in *?,file | *?,engine) ;; *) source=layout selector=$root ;; esac
-	known='' removes=''
+	case $known$removes,$source in
+	*?,file | *?,engine | *?,copy) ;;
+	*) [ -n "$index" ] || { source=layout selector=$converted; } ;;
+	esac
+	known='' is_known='' removes='' absent_weights=$all_weights
 	send
+	compose
 }
 
 # The way that COG_PUSH_OCI and --fallback tell. The push that docker push may follow is a run of its own.
 push_by_choice() {
-	set -- ${selector:+-i} ${kept_layout:+-l} $json $sparse ${mount_from:+--mount-from} $compress $verify $tls
+	set -- ${selector:+-i} ${kept_layout:+-l} $json $sparse ${mount_from:+--mount-from} $compress $verify $tls \
+		${composed:+--weights} ${chosen:+--platform}
 	[ "$engine" = docker ] || set -- images but its own
 	choice=${fallback:-${COG_PUSH_OCI-}}
 	case $choice,$* in

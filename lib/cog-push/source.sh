@@ -18,9 +18,15 @@ find_source() {
 	else
 		source=engine
 	fi
-	layout=${kept_layout:-$COG_RUN_DIR/layout} absent=$COG_RUN_DIR/absent records=$COG_RUN_DIR/records
-	[ "$source" != layout ] || layout=$image
-	[ "$layout" != "$COG_RUN_DIR/layout" ] || is_private=yes removes=yes
+	absent=$COG_RUN_DIR/absent records=$COG_RUN_DIR/records
+	if [ -n "$kept_layout" ]; then
+		layout=$kept_layout
+	elif [ "$source$composed" = layout ]; then
+		layout=$image
+	else # cog-run keeps one that is called layout, to go on from
+		layout=$COG_RUN_DIR/${composed:+composed-}layout is_private=yes removes=yes
+	fi
+	case $source$composed in layout?*) source=copy ;; esac # what is composed is not put into the user's
 	[ -z "$verify" ] || removes='' # it may have to send again
 	setting=${COG_PUSH_COMPRESS:-gzip}${sparse:+.sparse}
 }
@@ -51,6 +57,10 @@ convert() {
 		;;
 	stdin) stage oci-from-dockertar "$@" "$layout" <&3 ;;
 	file) stage oci-from-dockertar -f "$image" "$@" "$layout" ;;
+	copy)
+		{ tar -C "$image" -cf - . 2>"$COG_RUN_DIR/tar" || fail 1 "$(tail -n 1 "$COG_RUN_DIR/tar")"; } |
+			stage oci-from-dockertar "$@" "$layout"
+		;;
 	layout) stage oci-blobs "$@" $incomplete "$layout" ;;
 	look) export TMPDIR="$COG_RUN_DIR" && stage oci-tar-images --layers "$@" "$image" 8>/dev/null ;;
 	esac | tee "$records" 2>"$COG_RUN_DIR/said" || fail 1 "records: $(cat "$COG_RUN_DIR/said")"
@@ -85,9 +95,12 @@ find_image() {
 }
 
 # Before anything is sent: refuses a file of several images, and finds the name if there is no REF.
-# A pipe has the names at its end and is converted first.
+# A pipe has the names at its end and is converted first, and so is what a part is chosen of.
 look() {
-	if [ "$source" = file ] && [ -f "$image" ]; then
+	if [ -n "$index" ]; then
+		(eval "check_all $images")
+		check_failed
+	elif [ "$source$chosen" = file ] && [ -f "$image" ]; then
 		# A tar that is compressed as a whole would have to be read through.
 		[ -z "$refs" ] || dd if="$image" bs=512 count=1 2>/dev/null | tr -d '\000' | grep -q ustar ||
 			return 0
@@ -95,10 +108,12 @@ look() {
 		find_image
 		key=$root root= # it is not yet converted
 		diff_ids=$(sed -n 's/^{"event":"layer".*"diffId":"\([^"]*\).*/\1/p' "$records")
-	elif [ -z "$refs" ]; then
+	elif [ -z "$refs" ] || [ -n "$chosen" ]; then
 		convert >&4
 		find_image
+		[ -z "$chosen" ] || edit $chosen
 		say_resume
+		key=''
 		source=layout selector=$root
 		exec 6>/dev/null # all was announced
 	fi
