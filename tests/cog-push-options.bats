@@ -68,6 +68,30 @@ left_in_tmp() {
 
 # --- To stop and to go on ------------------------------------------------------------------------
 
+@test "the options that stand for variables say the same, and win" {
+	start_registry
+	mkdir own && cp "$DATA/docker20.tar" own/img.tar
+	COG_PUSH_CHUNK_SIZE=1000000 try cog-push --chunk-size 1000 --multipart-threshold 500 --concurrency 2 \
+		--threads 1 --stall-time 60 --reply-time 60 --state-dir "$WORLD/my state" --digestfile digest \
+		own/img.tar "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.method == "PATCH") | .contentLength' | sort -n | tail -n 1)" = 1000 ]
+	[ "$REGISTRY/a/b@$(cat digest)" = "$output" ]
+	[ -d "$WORLD/my state" ]
+	for each in --concurrency --threads --chunk-size --multipart-threshold --stall-time --reply-time; do
+		try cog-push "$each" 0 own/img.tar "$REGISTRY/a/b:v1"
+		[ "$status" -eq 2 ]
+		[[ $stderr == "cog-push: $each: '0' is not a number of at least 1"* ]]
+	done
+}
+
+@test "a digest file that can't be written is a failure" {
+	start_registry
+	try cog-push --digestfile absent/digest "$DATA/docker20.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"cog-push: --digestfile: absent/digest: "* ]]
+}
+
 @test "--max-time stops a push as temporary, says how to go on and keeps the uploads" {
 	in_chunks
 	start_registry --delay-put 60
