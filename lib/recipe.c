@@ -240,8 +240,49 @@ int recipe_read(const struct layout *l, const struct digest *d, int64_t size, st
 	return error_prefix(e, l->path);
 }
 
-int recipe_open(const struct layout *l, const struct digest *d, int64_t size, int root_fd,
-		struct source *s, struct error *e)
+int recipe_roots_add(struct recipe_roots *r, const char *path, struct error *e)
+{
+	if (r->count == RECIPE_ROOTS_MAX)
+		return error_set(e, STATUS_USAGE, "more than %d folders", RECIPE_ROOTS_MAX);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		error_errno(e, "%s", path);
+		e->status = STATUS_DATA;
+		return -1;
+	}
+	r->fds[r->count++] = fd;
+	return 0;
+}
+
+void recipe_roots_release(struct recipe_roots *r)
+{
+	while (r->count)
+		close(r->fds[--r->count]);
+}
+
+/* Of several failures the one is told that is about a file of that name. */
+static int open_below(const struct recipe_roots *roots, struct source *s, struct error *e)
+{
+	struct error told = {0};
+	bool is_told = false;
+	for (size_t i = 0; i < roots->count; i++) {
+		struct error why = {0};
+		if (source_open(s, roots->fds[i], &why) == 0)
+			return 0;
+		if (i == 0 || (s->fd >= 0 && !is_told)) {
+			told = why;
+			is_told = s->fd >= 0;
+		}
+		if (s->fd >= 0)
+			close(s->fd);
+		s->fd = -1;
+	}
+	*e = told;
+	return -1;
+}
+
+int recipe_open(const struct layout *l, const struct digest *d, int64_t size,
+		const struct recipe_roots *roots, struct source *s, struct error *e)
 {
 	*s = (struct source){.fd = -1};
 	if (layout_has_blob(l, d, NULL) || !recipe_is_there(l, d)) {
@@ -251,11 +292,11 @@ int recipe_open(const struct layout *l, const struct digest *d, int64_t size, in
 		source_file(s, fd, lseek(fd, 0, SEEK_END));
 		return s->size < 0 ? error_errno(e, "blob %s", d->text) : 0;
 	}
-	if (root_fd < 0)
+	if (roots->count == 0)
 		return error_set(e, STATUS_DATA,
 				 "%s: %s is by reference: --source-root DIR is needed, the folder of its file",
 				 l->path, d->text);
 	if (recipe_read(l, d, size, s, e))
 		return -1;
-	return source_open(s, root_fd, e) ? error_prefix(e, d->text) : 0;
+	return open_below(roots, s, e) ? error_prefix(e, d->text) : 0;
 }

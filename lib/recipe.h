@@ -27,11 +27,22 @@ bool recipe_is_there(const struct layout *l, const struct digest *d);
 int recipe_read(const struct layout *l, const struct digest *d, int64_t size, struct source *s,
 		struct error *e);
 
-/* Opens the blob D of SIZE bytes (-1: any): the file in blobs/, or else, below the folder ROOT_FD, what its
- * recipe says. ROOT_FD is -1 where the user has named none: a recipe is refused then. The caller releases S in any
- * case. STATUS_DATA. */
-int recipe_open(const struct layout *l, const struct digest *d, int64_t size, int root_fd,
-		struct source *s, struct error *e);
+#define RECIPE_ROOTS_MAX 100
+
+/* The folders that the user has named, below which files may be read. Zeroed: none. */
+struct recipe_roots {
+	int fds[RECIPE_ROOTS_MAX];
+	size_t count;
+};
+
+/* STATUS_DATA when PATH is no folder, STATUS_USAGE when there are too many. */
+int recipe_roots_add(struct recipe_roots *r, const char *path, struct error *e);
+void recipe_roots_release(struct recipe_roots *r);
+
+/* Opens the blob D of SIZE bytes (-1: any): the file in blobs/, or else what its recipe says, below that of ROOTS
+ * which has just that file. Without ROOTS a recipe is refused. The caller releases S in any case. STATUS_DATA. */
+int recipe_open(const struct layout *l, const struct digest *d, int64_t size,
+		const struct recipe_roots *roots, struct source *s, struct error *e);
 
 /* The text of a recipe. The caller frees that of recipe_format(), NULL without memory, and releases S. */
 char *recipe_format(const struct source *s);

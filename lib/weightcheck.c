@@ -224,7 +224,8 @@ static int check_layer(void *context, size_t number, struct error *e)
 	struct source source;
 	program_trace("read layer %s of %lld bytes", d->digest.text, (long long)d->size);
 	/* A failure here names the blob itself. */
-	if (recipe_open(c->layout, &d->digest, d->size, c->folder.fd, &source, e)) {
+	const struct recipe_roots root = {.fds = {c->folder.fd}, .count = 1};
+	if (recipe_open(c->layout, &d->digest, d->size, &root, &source, e)) {
 		source_release(&source);
 		return -1;
 	}

@@ -37,7 +37,8 @@ static const char usage[] =
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
 	"      --remove             remove blobs above 64 KiB from DIR once the registry has them\n"
-	"      --source-root SRC    read blobs that are by reference from the files in the folder SRC\n"
+	"      --source-root SRC    read blobs that are by reference below the folder SRC; may come\n"
+	"                           several times\n"
 	"      --trusted            don't hash blobs again: DIR was written by this very run\n"
 	RETRY_USAGE
 	TRUST_USAGE
@@ -72,8 +73,7 @@ struct uploader {
 	struct transfer_options options;
 	const char *absent; /* a file that other uploaders append to as well; NULL: none */
 	int absent_fd;
-	const char *source_root; /* NULL: blobs by reference are refused */
-	int source_root_fd;
+	struct recipe_roots roots; /* none: blobs by reference are refused */
 	bool removes;
 	json_t *seen;	  /* the set of digests so far */
 	bool tells_phase; /* cog-push does that for uploaders on a queue */
@@ -103,7 +103,7 @@ static int send_blob(struct uploader *u, const struct digest *d, struct error *e
 {
 	struct source source;
 	struct transfer_blob blob = {.digest = d, .source = &source};
-	int rc = recipe_open(&u->layout, d, -1, u->source_root_fd, &source, e);
+	int rc = recipe_open(&u->layout, d, -1, &u->roots, &source, e);
 	if (rc == 0)
 		rc = transfer_blob(&u->registry, &u->options, &blob, e);
 	if (rc == 0 && u->removes && source.size > STAYS_BYTES)
@@ -207,21 +207,12 @@ static int take_line(void *context, char *line, size_t len, struct error *e)
 	return rc > 0 ? upload(context, &d, e) : rc;
 }
 
-/* What options name. */
-static int open_files(struct uploader *u, struct error *e)
+static int open_absent(struct uploader *u, struct error *e)
 {
 	if (u->absent) {
 		u->absent_fd = open(u->absent, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 		if (u->absent_fd < 0)
 			return error_errno(e, "%s", u->absent);
-	}
-	if (u->source_root) {
-		u->source_root_fd = open(u->source_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (u->source_root_fd < 0) {
-			error_errno(e, "%s", u->source_root);
-			e->status = STATUS_DATA;
-			return -1;
-		}
 	}
 	return 0;
 }
@@ -232,7 +223,7 @@ static void run(struct uploader *u, const char *fifo, char **operands, struct er
 	u->dir = operands[0];
 	journal_sweep();
 	u->seen = json_object();
-	if (open_files(u, e))
+	if (open_absent(u, e))
 		goto out;
 	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
@@ -247,8 +238,7 @@ out:
 	json_decref(u->seen);
 	if (u->absent_fd >= 0)
 		close(u->absent_fd);
-	if (u->source_root_fd >= 0)
-		close(u->source_root_fd);
+	recipe_roots_release(&u->roots);
 }
 
 static int check_mount(struct uploader *u, const char *text, struct error *e)
@@ -286,8 +276,7 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 int main(int argc, char **argv)
 {
 	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}},
-			     .absent_fd = -1,
-			     .source_root_fd = -1};
+			     .absent_fd = -1};
 	struct error e = {0};
 	const char *fifo = NULL, *mount_from = NULL;
 	bool is_trusted = false;
@@ -304,10 +293,12 @@ int main(int argc, char **argv)
 			mount_from = optarg;
 		else if (option == OPTION_REMOVE)
 			u.removes = true;
-		else if (option == OPTION_SOURCE_ROOT)
-			u.source_root = optarg;
 		else if (option == OPTION_TRUSTED)
 			is_trusted = true;
+		else if (option == OPTION_SOURCE_ROOT) {
+			if (recipe_roots_add(&u.roots, optarg, &e))
+				return program_fail(&e, true);
+		}
 		else if (retry_option(option, optarg, &e) ||
 			 trust_option(&u.trust, option, optarg, &e))
 			return program_usage(&e);
