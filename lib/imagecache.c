@@ -53,11 +53,11 @@ static json_t *read_document(int dir_fd, const char *name)
 
 struct add {
 	const struct layout *layout;
-	json_t *manifests, *diff_ids;
+	json_t *manifests, *configs, *diff_ids;
 };
 
-/* Pairs the layers of M with rootfs.diff_ids of its config, if that is there. */
-static void add_diff_ids(struct add *a, const struct manifest *m)
+/* Keeps the config of M, if that is there, and pairs the layers with its rootfs.diff_ids. */
+static void add_config(struct add *a, const struct manifest *m)
 {
 	struct error ignored = {0};
 	struct buffer text;
@@ -65,6 +65,8 @@ static void add_diff_ids(struct add *a, const struct manifest *m)
 	buffer_init(&text, JSON_CONFIG_MAX);
 	if (layout_read_blob(a->layout, &m->config.digest, &text, &ignored) == 0)
 		config = json_parse("config", text.data, text.len, &ignored);
+	if (config)
+		json_array_append_new(a->configs, json_stringn(text.data, text.len));
 	json_t *ids = config ? json_list(json_object_get(config, "rootfs"), "diff_ids") : NULL;
 	for (size_t i = 0; ids && json_array_size(ids) == m->count && i < m->count; i++)
 		json_object_set(a->diff_ids, m->items[i].digest.text, json_array_get(ids, i));
@@ -87,7 +89,7 @@ static int add_manifest(const struct descriptor *d, void *context, struct error 
 	json_array_append_new(a->manifests, json_pack("{s:s, s:s%}", "mediaType", d->media_type,
 						      "text", text.data, text.len));
 	if (!m.is_index && manifest_is_image(&m))
-		add_diff_ids(a, &m);
+		add_config(a, &m);
 	rc = 0;
 out:
 	manifest_release(&m);
@@ -159,14 +161,18 @@ int imagecache_add(const char *setting, const struct digest *key, const struct l
 	      const struct descriptor *root, struct error *e)
 {
 	char name[NAME_SIZE];
-	struct add a = {.layout = l, .manifests = json_array(), .diff_ids = json_object()};
+	struct add a = {.layout = l,
+			.manifests = json_array(),
+			.configs = json_array(),
+			.diff_ids = json_object()};
 	int rc = is_key(key, l, root, e), dir_fd = -1;
 	if (rc <= 0)
 		goto out;
 	rc = layout_walk(l, root, add_manifest, &a, e);
 	if (rc == 0 && (dir_fd = open_cache()) >= 0) {
-		json_t *document = json_pack("{s:s, s:O, s:O}", "root", root->digest.text, "manifests",
-					     a.manifests, "diffIds", a.diff_ids);
+		json_t *document = json_pack("{s:s, s:O, s:O, s:O}", "root", root->digest.text,
+					     "manifests", a.manifests, "configs", a.configs, "diffIds",
+					     a.diff_ids);
 		name_file(setting, digest_hex(key), name);
 		write_document(dir_fd, name, document);
 		remove_old(dir_fd);
@@ -175,6 +181,7 @@ int imagecache_add(const char *setting, const struct digest *key, const struct l
 	}
 out:
 	json_decref(a.manifests);
+	json_decref(a.configs);
 	json_decref(a.diff_ids);
 	return rc;
 }
@@ -218,6 +225,18 @@ static int put_manifests(struct layout *l, const json_t *manifests, struct descr
 	return 0;
 }
 
+static int put_configs(struct layout *l, const json_t *configs, struct error *e)
+{
+	struct digest ignored;
+	for (size_t i = 0; i < json_array_size(configs); i++) {
+		const json_t *text = json_array_get(configs, i);
+		if (json_is_string(text) && layout_put(l, json_string_value(text),
+						       json_string_length(text), &ignored, e))
+			return -1;
+	}
+	return 0;
+}
+
 static int add_root(struct layout *l, const struct descriptor *root, struct error *e)
 {
 	json_t *entry = json_pack("{s:s, s:s, s:I}", "mediaType", root->media_type, "digest",
@@ -251,7 +270,10 @@ int imagecache_visit_image(const char *setting, const struct digest *key, struct
 	struct error why = {0};
 	close(dir_fd);
 	if (document)
-		rc = put_manifests(l, json_object_get(document, "manifests"), &found, e);
+		rc = put_manifests(l, json_object_get(document, "manifests"), &found, e) ||
+				     put_configs(l, json_object_get(document, "configs"), e)
+			     ? -1
+			     : 0;
 	/* A document that someone has damaged is none. */
 	const char *text = document ? json_text(document, "root") : NULL;
 	if (rc == 0 && text && strcmp(found.digest.text, text) == 0 &&

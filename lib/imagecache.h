@@ -5,6 +5,7 @@
  *
  *	manifests	its manifests and indexes as they are, those that others name first:
  *			mediaType, text
+ *	configs		of its images, as they are
  *	root		the digest of the last, which names them all
  *	diffIds		what the layers are when uncompressed: digest to diffId
  *
@@ -32,7 +33,7 @@ int imagecache_add(const char *setting, const struct digest *key, const struct l
 typedef int imagecache_visitor(const struct descriptor *d, const struct digest *diff_id, void *context,
 			  struct error *e);
 
-/* Puts the manifests of the image into L and its root into index.json, then visits its tree as
+/* Puts the manifests and configs of the image into L and its root into index.json, then visits its tree as
  * layout_walk() does. Sets ROOT, which is empty when the image is not known: nothing is done then. */
 int imagecache_visit_image(const char *setting, const struct digest *key, struct layout *l,
 		      struct descriptor *root, imagecache_visitor *visit, void *context,
