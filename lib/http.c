@@ -14,7 +14,9 @@
 
 #include "clock.h"
 #include "outcome.h"
+#include "pace.h"
 #include "program.h"
+#include "stall.h"
 #include "tls.h"
 #include "wire.h"
 
@@ -31,7 +33,6 @@ enum {
 	CONNECT_TIMEOUT_S = 30,
 	REDIRECTS_MAX = 5,
 	REPLY_MS = 15 * 60 * 1000, /* of COG_PUSH_REPLY_MS: a commit copies gigabytes */
-	STALL_BYTES_PER_S = 1024,
 	STALL_MS = 30 * 1000,	  /* default of COG_PUSH_STALL_MS */
 	GRACE_MS = 3000,	  /* for a chunk that is nearly through when a signal comes */
 	WARY_MS = 1000,		  /* between headers and body, after an answer may have been lost */
@@ -45,6 +46,7 @@ struct http {
 	const char *host; /* of the registry */
 	char why[CURL_ERROR_SIZE];
 	int64_t stall_ms, reply_ms;
+	struct pace pace;
 	struct transfer *transfer;   /* NULL between requests */
 	char suspect[LOCATION_SIZE]; /* of this host the last answer may have come before the body
 				      * was read: servers that do so close the connection, not all
@@ -61,10 +63,10 @@ struct transfer {
 	int64_t offset;		/* of the body */
 	int64_t received_bytes; /* of the answer's body */
 	int64_t start_ms;
-	int64_t mark_ms, mark_bytes; /* where the window began in which a stall is looked for */
-	int64_t grace_end_ms;	     /* 0: no signal has come */
-	const char *expired;	     /* why it was ended; NULL: it was not */
-	int64_t wary_end_ms;	     /* no body before; 0: at once */
+	struct stall stall;
+	int64_t grace_end_ms; /* 0: no signal has come */
+	const char *expired;  /* why it was ended; NULL: it was not */
+	int64_t wary_end_ms;  /* no body before; 0: at once */
 	bool is_paused;
 	bool is_refused; /* the reader or the sink has set an error */
 	struct error *error;
@@ -87,7 +89,7 @@ struct http *http_new(const struct trust *trust, const char *host, struct error 
 	h->stall_ms = STALL_MS;
 	h->reply_ms = REPLY_MS;
 	if (program_env_number("COG_PUSH_STALL_MS", 1, &h->stall_ms, e) ||
-	    program_env_number("COG_PUSH_REPLY_MS", 1, &h->reply_ms, e)) {
+	    program_env_number("COG_PUSH_REPLY_MS", 1, &h->reply_ms, e) || pace_init(&h->pace, e)) {
 		http_free(h);
 		return NULL;
 	}
@@ -119,6 +121,7 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 		t->is_paused = true;
 		return CURL_READFUNC_PAUSE;
 	}
+	len = pace_take(&t->http->pace, len, &t->stall.has_waited);
 	int64_t n = body->read(body->context, t->offset, data, len, t->error);
 	if (n <= 0) {
 		t->is_refused = true;
@@ -168,14 +171,10 @@ static bool is_expired(struct transfer *t, int64_t now)
 	int64_t acked = wire_acked(&t->http->wire);
 	int64_t moved = acked < 0 ? t->offset : acked;
 	bool is_sending = body && (t->offset < body->size || moved < body->size);
-	if (moved - t->mark_bytes >= STALL_BYTES_PER_S * t->http->stall_ms / 1000 ||
-	    (!is_sending && t->mark_bytes < moved)) {
-		t->mark_bytes = moved;
-		t->mark_ms = now;
-	}
-	if (is_sending && now - t->mark_ms > t->http->stall_ms)
+	int64_t ms = stall_note(&t->stall, now, t->offset, moved, is_sending, t->http->stall_ms);
+	if (is_sending && ms > t->http->stall_ms)
 		t->expired = "the transfer stalled";
-	else if (!is_sending && now - t->mark_ms > t->http->reply_ms)
+	else if (!is_sending && ms > t->http->reply_ms)
 		t->expired = "no answer came in time";
 	return t->expired != NULL;
 }
@@ -431,7 +430,7 @@ static int hop(struct http *h, const struct http_request *q, struct http_respons
 	struct transfer t = {.http = h, .request = q, .response = r, .error = e};
 	struct curl_slist *headers = NULL;
 	int rc = -1;
-	t.start_ms = t.mark_ms = clock_now_ms();
+	t.start_ms = t.stall.mark_ms = clock_now_ms();
 	if (h->is_wary && q->body)
 		t.wary_end_ms =
 			t.start_ms + (WARY_MS < h->stall_ms / 2 ? WARY_MS : h->stall_ms / 2);

@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "layout.h"
 #include "lines.h"
+#include "pace.h"
 #include "program.h"
 #include "recipe.h"
 #include "reference.h"
@@ -22,6 +23,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,6 +37,7 @@ static const char usage[] =
 	"\n"
 	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
+	"      --limit-rate R       send at most so many bytes a second; k, M and G count in 1024\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
 	"      --remove             remove blobs above 64 KiB from DIR once the registry has them\n"
 	"      --source-root SRC    read blobs that are by reference below the folder SRC; may come\n"
@@ -49,11 +52,12 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
-enum { OPTION_ABSENT = 256, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
+enum { OPTION_ABSENT = 256, OPTION_LIMIT_RATE, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
 
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
 	{"absent", required_argument, NULL, OPTION_ABSENT},
+	{"limit-rate", required_argument, NULL, OPTION_LIMIT_RATE},
 	{"mount-from", required_argument, NULL, OPTION_MOUNT_FROM},
 	{"remove", no_argument, NULL, OPTION_REMOVE},
 	{"source-root", required_argument, NULL, OPTION_SOURCE_ROOT},
@@ -273,6 +277,14 @@ static int check_operands(struct uploader *u, const char *fifo, char **operands,
 	return transfer_options_init(&u->options, e);
 }
 
+static int set_rate(const char *text, struct error *e)
+{
+	int64_t rate;
+	if (pace_parse("--limit-rate", text, &rate, e))
+		return -1;
+	return setenv(PACE_ENV, text, 1) ? error_errno(e, "memory") : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}},
@@ -289,6 +301,10 @@ int main(int argc, char **argv)
 			fifo = optarg;
 		else if (option == OPTION_ABSENT)
 			u.absent = optarg;
+		else if (option == OPTION_LIMIT_RATE) {
+			if (set_rate(optarg, &e))
+				return program_usage(&e);
+		}
 		else if (option == OPTION_MOUNT_FROM)
 			mount_from = optarg;
 		else if (option == OPTION_REMOVE)
