@@ -37,21 +37,21 @@ struct job {
 	size_t missing_count;
 };
 
-/* Whether NAME is the manifest D: 1, 0, -1. An answer that says to come back later is no answer. */
-static int is_there(const struct job *j, const char *name, const char *media_type,
-		    const struct digest *d, struct error *e)
+int delivery_ask(const struct delivery *d, const char *name, const char *media_type,
+		 const struct digest *digest, struct error *e)
 {
-	struct registry *r = j->registry;
+	struct registry *r = d->registry;
 	struct attempt a;
 	struct digest found;
 	int rc;
-	attempt_init(&a, r, &j->delivery->options->retry, d);
+	attempt_init(&a, r, &d->options->retry, digest);
 	do {
 		rc = manifests_digest(r, name, media_type, &found, e);
+		/* To come back later is no answer. */
 		if (rc == 0 && answer_class(&r->response) == ANSWER_BUSY)
 			rc = registry_refused(r, "HEAD", e);
 	} while (rc < 0 && attempt_again(&a, e));
-	return rc > 0 ? digest_equal(&found, d) : rc;
+	return rc > 0 ? digest_equal(&found, digest) : rc;
 }
 
 static int put_child(const struct job *j, const struct descriptor *d, int fd, struct error *e)
@@ -88,7 +88,7 @@ static int repair_one(struct job *j, const struct descriptor *d, struct error *e
 	struct transfer_blob blob = {.digest = &d->digest, .source = &source};
 	int64_t size = 0;
 	struct error why = {0};
-	int rc = is_manifest ? is_there(j, d->digest.text, d->media_type, &d->digest, e)
+	int rc = is_manifest ? delivery_ask(delivery, d->digest.text, d->media_type, &d->digest, e)
 			     : transfer_ask(j->registry, delivery->options, &d->digest, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
@@ -214,7 +214,7 @@ int delivery_put(const struct delivery *d, const char *name, const struct manife
 	if (has_subject < 0)
 		return -1;
 	bool may_be_there = !has_subject && pushed_has(&d->registry->repository, &m->digest);
-	int there = may_be_there ? is_there(&j, name, m->media_type, &m->digest, e) : 0;
+	int there = may_be_there ? delivery_ask(d, name, m->media_type, &m->digest, e) : 0;
 	if (there)
 		return there < 0 ? -1 : 0;
 	if (put(&j, e))

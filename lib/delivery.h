@@ -28,4 +28,9 @@ struct delivery {
 int delivery_put(const struct delivery *d, const char *name, const struct manifest_bytes *m,
 		 struct error *e);
 
+/* Asks, with retries, whether NAME is the manifest D of that media type. Returns 1, 0 when it is not or
+ * the registry does not tell (its answer is in it), or -1. */
+int delivery_ask(const struct delivery *d, const char *name, const char *media_type,
+		 const struct digest *digest, struct error *e);
+
 #endif

@@ -217,6 +217,18 @@ int event_done(const struct digest *digest, int64_t size, const char *how, int64
 	return end(&l, e);
 }
 
+int event_plan(const struct event_plan *p, struct error *e)
+{
+	struct line l;
+	begin(&l, "plan");
+	add(&l, ",\"digest\":\"%s\",\"size\":%" PRId64 ",\"how\":\"%s\"", p->digest->text, p->size,
+	    p->how);
+	add(&l, ",\"sentBytes\":%" PRId64 ",\"chunks\":%" PRId64, p->sent_bytes, p->chunks);
+	if (p->ref)
+		add_text(&l, "ref", p->ref);
+	return end(&l, e);
+}
+
 int event_manifest(const struct descriptor *d, const char *ref, struct error *e)
 {
 	struct line l;

@@ -60,6 +60,17 @@ int event_retry(const struct event_retry *r, struct error *e);
 int event_done(const struct digest *digest, int64_t size, const char *how, int64_t sent_bytes,
 	       int64_t ms, struct error *e);
 
+/* What a push would do. HOW as of event_done(); REF as below, of a manifest, else NULL. */
+struct event_plan {
+	const struct digest *digest;
+	int64_t size;
+	const char *how;
+	int64_t sent_bytes; /* that would be sent, */
+	int64_t chunks;	    /* in so many bodies */
+	const char *ref;
+};
+int event_plan(const struct event_plan *p, struct error *e);
+
 /* REF: registry/repository:tag or @digest. */
 int event_manifest(const struct descriptor *d, const char *ref, struct error *e);
 

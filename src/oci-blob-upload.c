@@ -7,6 +7,7 @@
  */
 #include "event.h"
 #include "file.h"
+#include "forecast.h"
 #include "json.h"
 #include "journal.h"
 #include "layout.h"
@@ -37,6 +38,7 @@ static const char usage[] =
 	"\n"
 	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
+	"      --dry-run            send nothing: say what would be, as plan records\n"
 	"      --limit-rate R       send at most so many bytes a second; k, M and G count in 1024\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
 	"      --remove             remove blobs above 64 KiB from DIR once the registry has them\n"
@@ -52,11 +54,12 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
-enum { OPTION_ABSENT = 256, OPTION_LIMIT_RATE, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
+enum { OPTION_ABSENT = 256, OPTION_DRY_RUN, OPTION_LIMIT_RATE, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
 
 static const struct option options[] = {
 	{"queue", required_argument, NULL, 'q'},
 	{"absent", required_argument, NULL, OPTION_ABSENT},
+	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
 	{"limit-rate", required_argument, NULL, OPTION_LIMIT_RATE},
 	{"mount-from", required_argument, NULL, OPTION_MOUNT_FROM},
 	{"remove", no_argument, NULL, OPTION_REMOVE},
@@ -79,6 +82,8 @@ struct uploader {
 	int absent_fd;
 	struct recipe_roots roots; /* none: blobs by reference are refused */
 	bool removes;
+	bool is_dry, is_trusted;
+	struct forecast forecast;
 	json_t *seen;	  /* the set of digests so far */
 	bool tells_phase; /* cog-push does that for uploaders on a queue */
 };
@@ -96,7 +101,8 @@ static int need_layout(struct uploader *u, struct error *e)
 static int ask_for_absent(struct uploader *u, const struct digest *d, struct error *e)
 {
 	char line[LINE_LEN + 1];
-	int rc = transfer_absent(&u->registry, &u->options, d, e);
+	int rc = u->is_dry ? forecast_blob(&u->forecast, d, -1, e)
+			   : transfer_absent(&u->registry, &u->options, d, e);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	snprintf(line, sizeof line, "%s\n", d->text);
@@ -108,9 +114,11 @@ static int send_blob(struct uploader *u, const struct digest *d, struct error *e
 	struct source source;
 	struct transfer_blob blob = {.digest = d, .source = &source};
 	int rc = recipe_open(&u->layout, d, -1, &u->roots, &source, e);
-	if (rc == 0)
+	if (rc == 0 && u->is_dry)
+		rc = forecast_blob(&u->forecast, d, source.size, e) < 0 ? -1 : 0;
+	else if (rc == 0)
 		rc = transfer_blob(&u->registry, &u->options, &blob, e);
-	if (rc == 0 && u->removes && source.size > STAYS_BYTES)
+	if (rc == 0 && u->removes && !u->is_dry && source.size > STAYS_BYTES)
 		rc = layout_remove_blob(&u->layout, d, e);
 	source_release(&source);
 	return rc;
@@ -231,12 +239,15 @@ static void run(struct uploader *u, const char *fifo, char **operands, struct er
 		goto out;
 	if (registry_open(&u->registry, &u->repository, &u->trust, NULL, e))
 		goto out;
+	u->forecast = (struct forecast){
+		.registry = &u->registry, .options = &u->options, .trust = &u->trust};
 	int rc = fifo	       ? upload_queue(u, fifo, e)
 		 : operands[2] ? upload_operands(u, operands + 2, e)
 			       : lines_read(STDIN_FILENO, "stdin", take_line, u, e);
 	if (rc == 0)
 		(void)need_layout(u, e);
 out:
+	forecast_release(&u->forecast);
 	registry_release(&u->registry);
 	layout_release(&u->layout);
 	json_decref(u->seen);
@@ -285,13 +296,37 @@ static int set_rate(const char *text, struct error *e)
 	return setenv(PACE_ENV, text, 1) ? error_errno(e, "memory") : 0;
 }
 
+/* One of the program's own options. STATUS_USAGE. */
+static int set_option(struct uploader *u, int option, const char *value, struct error *e)
+{
+	switch (option) {
+	case OPTION_ABSENT:
+		u->absent = value;
+		return 0;
+	case OPTION_DRY_RUN:
+		u->is_dry = true;
+		return 0;
+	case OPTION_LIMIT_RATE:
+		return set_rate(value, e);
+	case OPTION_REMOVE:
+		u->removes = true;
+		return 0;
+	case OPTION_TRUSTED:
+		u->is_trusted = true;
+		return 0;
+	default:
+		return retry_option(option, value, e) || trust_option(&u->trust, option, value, e)
+			       ? -1
+			       : 0;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct uploader u = {.layout = {.fd = -1, .blobs_fd = -1, .work = {.fd = -1}},
 			     .absent_fd = -1};
 	struct error e = {0};
 	const char *fifo = NULL, *mount_from = NULL;
-	bool is_trusted = false;
 	int option;
 
 	program_init("oci-blob-upload", usage);
@@ -299,31 +334,20 @@ int main(int argc, char **argv)
 	while ((option = program_option(argc, argv, "q:", options)) != -1) {
 		if (option == 'q')
 			fifo = optarg;
-		else if (option == OPTION_ABSENT)
-			u.absent = optarg;
-		else if (option == OPTION_LIMIT_RATE) {
-			if (set_rate(optarg, &e))
-				return program_usage(&e);
-		}
 		else if (option == OPTION_MOUNT_FROM)
 			mount_from = optarg;
-		else if (option == OPTION_REMOVE)
-			u.removes = true;
-		else if (option == OPTION_TRUSTED)
-			is_trusted = true;
 		else if (option == OPTION_SOURCE_ROOT) {
 			if (recipe_roots_add(&u.roots, optarg, &e))
 				return program_fail(&e, true);
-		}
-		else if (retry_option(option, optarg, &e) ||
-			 trust_option(&u.trust, option, optarg, &e))
+		} else if (set_option(&u, option, optarg, &e)) {
 			return program_usage(&e);
+		}
 	}
 	if (check_operands(&u, fifo, argv + optind, argc - optind, &e) ||
 	    check_mount(&u, mount_from, &e))
 		return program_usage(&e);
-	u.options.is_trusted = is_trusted;
-	u.tells_phase = !fifo;
+	u.options.is_trusted = u.is_trusted;
+	u.tells_phase = !fifo && !u.is_dry;
 	run(&u, fifo, argv + optind, &e);
 	return program_fail(&e, true);
 }

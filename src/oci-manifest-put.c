@@ -3,6 +3,7 @@
  * then the image itself under its tags. The blobs must be there. */
 #include "delivery.h"
 #include "event.h"
+#include "forecast.h"
 #include "json.h"
 #include "layout.h"
 #include "program.h"
@@ -25,17 +26,19 @@ static const char usage[] =
 	"\n"
 	"  -i, --image NAME|DIGEST  the image; without it the only one\n"
 	"      --allow-sparse       pass over manifests that an index names and DIR does not hold\n"
+	"      --dry-run            put nothing: say what would be, as plan records\n"
 	RETRY_USAGE
 	TRUST_USAGE
 	"  -v, --verbose            trace requests and answers on stderr\n"
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_SPARSE = 256 };
+enum { OPTION_SPARSE = 256, OPTION_DRY_RUN };
 
 static const struct option options[] = {
 	{"image", required_argument, NULL, 'i'},
 	{"allow-sparse", no_argument, NULL, OPTION_SPARSE},
+	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
 	RETRY_OPTIONS,
 	TRUST_OPTIONS,
 	PROGRAM_OPTIONS,
@@ -49,6 +52,7 @@ struct publisher {
 	struct delivery delivery;
 	struct reference repository; /* of all operands */
 	struct descriptor root;
+	bool is_dry;
 	char **refs; /* the operands; NULL at the end */
 };
 
@@ -83,11 +87,12 @@ static int put(struct publisher *p, const struct descriptor *d, const char *name
 				   .len = text.len,
 				   .media_type = full.media_type,
 				   .digest = d->digest};
-	if (delivery_put(&p->delivery, name, &m, e))
-		goto out;
 	snprintf(ref, sizeof ref, "%s/%s%c%s", p->repository.registry, p->repository.repository,
 		 separator, name);
-	rc = event_manifest(&full, ref, e);
+	if (p->is_dry)
+		rc = forecast_manifest(&p->delivery, name, &m, ref, e);
+	else if (delivery_put(&p->delivery, name, &m, e) == 0)
+		rc = event_manifest(&full, ref, e);
 out:
 	buffer_release(&text);
 	return rc;
@@ -199,6 +204,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_SPARSE:
 			is_sparse_allowed = true;
+			break;
+		case OPTION_DRY_RUN:
+			p.is_dry = true;
 			break;
 		default:
 			if (retry_option(option, optarg, &e) ||

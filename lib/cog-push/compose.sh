@@ -83,7 +83,7 @@ compose() {
 put() {
 	root_put=$1
 	shift
-	attempt oci-manifest-put $verbose $sparse -i "$root_put" "$layout" "$@" >&4
+	attempt oci-manifest-put $verbose $dry $sparse -i "$root_put" "$layout" "$@" >&4
 }
 
 # All manifests, each after what it names.
@@ -102,15 +102,16 @@ publish() {
 # attach FILE:MEDIATYPE...: they are about what was published, and in a layout of their own.
 attach() {
 	artifacts=$COG_RUN_DIR/artifacts
-	stage oci-manifest-get $verbose "$artifacts" "$repository@$root" >/dev/null
+	[ -z "$dry" ] || artifacts=$layout # the registry has not what they are about
+	[ -n "$dry" ] || stage oci-manifest-get $verbose "$artifacts" "$repository@$root" >/dev/null
 	check_failed
 	for file; do
 		stage oci-from-files $verbose --artifact-type "${file##*:}" --subject "$root" "$artifacts" "$file" \
 			>"$COG_RUN_DIR/artifact"
 		check_failed
-		stage oci-blob-upload $verbose "$artifacts" "$repository" <"$COG_RUN_DIR/artifact" >&4
+		stage oci-blob-upload $verbose $dry "$artifacts" "$repository" <"$COG_RUN_DIR/artifact" >&4
 		digest=$(member digest "$COG_RUN_DIR/artifact")
-		stage oci-manifest-put $verbose -i "$digest" "$artifacts" "$repository@$digest" >&4
+		stage oci-manifest-put $verbose $dry -i "$digest" "$artifacts" "$repository@$digest" >&4
 		check_failed
 	done
 }

@@ -15,6 +15,7 @@ exit $status'
 start_pool() {
 	[ "$count$incomplete" = 0 ] || set -- --absent "$absent"
 	[ -z "$is_private" ] || set -- "$@" --trusted ${removes:+--remove}
+	[ -z "$dry" ] || set -- "$@" "$dry"
 	[ -z "$is_private" ] || eval "set -- \"\$@\" $source_roots"
 	printf "%0${uploaders}d" 0 | fold -w 1 | stage xargs -P "$uploaders" -I '{n}' \
 		sh -c "$uploader" uploader oci-blob-upload $verbose ${mount_from:+"$mount_from"} "$@" \

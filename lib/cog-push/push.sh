@@ -4,7 +4,7 @@
 
 # How to go on after a temporary failure: cog-run shows it and keeps the layout.
 say_resume() {
-	[ -z "${COG_HAS_FALLBACK-}" ] || return 0
+	[ -z "${COG_HAS_FALLBACK-}$dry" ] || return 0
 	kept=${kept_layout:-$COG_RUN_KEEP}
 	if [ -n "$composed" ]; then
 		echo "to go on: cog-push$command" >"$COG_RUN_DIR/resume"
@@ -23,8 +23,8 @@ push() {
 	look
 	recall
 	start_pool
-	stage oci-push-check $verbose "$repository" >&4
-	echo '{"event":"phase","phase":"pushing"}' >&4
+	stage oci-push-check $verbose $dry "$repository" >&4
+	[ -n "$dry" ] || echo '{"event":"phase","phase":"pushing"}' >&4
 	[ "$count" -eq 0 ] || ask_known
 	eval "prepare_weights $weights"
 	[ -z "${known:+$root}" ] || is_known=yes
@@ -34,7 +34,7 @@ push() {
 	compose
 	finish
 	rm -f "$COG_RUN_DIR/resume"
-	echo '{"event":"phase","phase":"done"}' >&4
+	[ -n "$dry" ] || echo '{"event":"phase","phase":"done"}' >&4
 }
 
 produce() {
@@ -69,7 +69,7 @@ send() {
 # The manifests go last. What the layout lacks may be lost since it was there.
 finish() {
 	publish || {
-		[ $? -eq 65 ] || give_up
+		[ "$?$dry" = 65 ] || give_up
 		mend
 		publish || give_up
 	}
@@ -82,7 +82,7 @@ finish() {
 	}
 	check_failed
 	[ -z "$attached" ] || eval "attach $attached"
-	[ -z "$key" ] ||
+	[ -z "$key" ] || [ -n "$dry" ] ||
 		attempt cog-known $verbose --compress "$setting" add "$layout" "$key" "$converted" >/dev/null
 }
 
@@ -104,7 +104,7 @@ mend() {
 
 # The way that COG_PUSH_OCI and --fallback tell. The push that docker push may follow is a run of its own.
 push_by_choice() {
-	set -- ${selector:+-i} ${kept_layout:+-l} $json $sparse ${mount_from:+--mount-from} $compress $verify $tls $limit \
+	set -- ${selector:+-i} ${kept_layout:+-l} $json $sparse ${mount_from:+--mount-from} $compress $verify $tls $limit $dry \
 		${composed:+--weights} ${chosen:+--platform}
 	[ "$engine" = docker ] || set -- images but its own
 	choice=${fallback:-${COG_PUSH_OCI-}}
