@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
-enum { DETAIL_SIZE = 260 };
+enum { DETAIL_SIZE = 260, ADVICE_SIZE = 130 };
 
 bool answer_is_success(const struct http_response *a)
 {
@@ -131,19 +132,72 @@ static const char *meaning(const struct http_response *a)
 	case 401:
 		return "unauthorized: credentials are missing or wrong";
 	case 403:
-		return "forbidden: the credentials do not allow it";
+		return answer_class(a) == ANSWER_BUSY ? "too many requests"
+						      : "forbidden: the credentials do not allow it";
 	case 404:
 		return "not found: no such repository, upload or registry there";
+	case 405:
+		return "the registry takes no pushes";
+	case 412:
+		return "a policy of the registry forbids it";
+	case 415:
+		return "the registry does not take this type";
+	case 507:
+		return "the storage of the registry is full";
 	case 413:
-		return strstr(a->url, "/manifests/")
-			       ? "too large"
-			       : "the body is too large for the registry or a proxy before it: "
-				 "set COG_PUSH_CHUNK_SIZE smaller";
+		return "the body is too large for the registry or a proxy before it";
 	case 429:
 		return "too many requests";
 	default:
 		return a->status >= 500 ? "the server failed" : "refused";
 	}
+}
+
+static bool is_about_quota(const struct http_response *a)
+{
+	return a->status >= 400 && (answer_says(a, "quota") || answer_says(a, "configured upper limit"));
+}
+
+/* When it may be asked again, of an answer that says so. */
+static void format_moment(const struct http_response *a, char text[ADVICE_SIZE])
+{
+	char moment[64] = "";
+	struct tm tm;
+	time_t then = time(NULL) + (time_t)((a->retry_after_ms + 999) / 1000);
+	if (localtime_r(&then, &tm))
+		strftime(moment, sizeof moment, "%Y-%m-%d %H:%M:%S %Z", &tm);
+	snprintf(text, ADVICE_SIZE, ": not before %s", moment);
+}
+
+/* What to do about a refusal, with ": " before it; "" where that is not known. */
+static void advise(const char *method, const struct http_response *a, char advice[ADVICE_SIZE])
+{
+	const char *text = "";
+	bool is_manifest = strstr(a->url, "/manifests/");
+	bool is_busy = answer_class(a) == ANSWER_BUSY;
+	bool is_strange = a->status == 415 || (a->status == 400 && (answer_says(a, "MANIFEST_INVALID") ||
+								    answer_says(a, "media type")));
+	if (is_busy && a->retry_after_ms > 0) {
+		format_moment(a, advice);
+		return;
+	}
+	if (is_about_quota(a))
+		text = ": make room there, or have the quota raised";
+	else if (a->status == 429 || (a->status == 403 && is_busy))
+		text = ": wait a while, or take fewer at a time (COG_PUSH_CONCURRENCY)";
+	else if (a->status == 403 && !is_manifest)
+		text = ": ask its owner for the right to push";
+	else if (a->status == 404 && (strcmp(method, "POST") == 0 || answer_says(a, "NAME_UNKNOWN")))
+		text = ": create it first where the registry wants that, or mend the name";
+	else if (a->status == 405)
+		text = ": is it a mirror, or read-only?";
+	else if (a->status == 413)
+		text = ": raise the limit there (nginx: client_max_body_size)";
+	else if (a->status == 507)
+		text = ": make room there";
+	else if (is_manifest && is_strange)
+		text = ": an old registry may take it with --docker-types";
+	snprintf(advice, ADVICE_SIZE, "%s", text);
 }
 
 static enum status status_of(const struct http_response *a)
@@ -156,13 +210,19 @@ static enum status status_of(const struct http_response *a)
 
 int answer_refused(const char *method, const struct http_response *a, struct error *e)
 {
-	char detail[DETAIL_SIZE], plain[LOCATION_SIZE];
+	char detail[DETAIL_SIZE], advice[ADVICE_SIZE], plain[LOCATION_SIZE];
 	if (a->status < 300)
-		return answer_failed(method, a, "not a registry", e);
+		return answer_failed(method, a, ANSWER_NO_REGISTRY, e);
 	describe_body(a, detail);
+	advise(method, a, advice);
 	location_plain(a->url, plain);
-	return error_set(e, status_of(a), "%s %.200s: %d: %s%s%s%s", method, plain,
-			 a->status, meaning(a), *detail ? " (" : "", detail, *detail ? ")" : "");
+	/* What to do comes last and is not to be cut. */
+	int len = snprintf(NULL, 0, "%s %.150s: %d: %s (): %s", method, plain, a->status, meaning(a),
+			   advice);
+	int room = ERROR_TEXT_SIZE - 1 - len;
+	return error_set(e, status_of(a), "%s %.150s: %d: %s%s%.*s%s%s", method, plain, a->status,
+			 meaning(a), *detail ? " (" : "", room > 0 ? room : 0, detail,
+			 *detail ? ")" : "", advice);
 }
 
 int answer_failed(const char *method, const struct http_response *a, const char *why,

@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Why, of what answers but is none. */
+#define ANSWER_NO_REGISTRY "not a registry: are the host and the port right?"
+
 /* 2xx as registries use it: 201 and 202 by the specification, 200 and 204 in old and odd ones. */
 bool answer_is_success(const struct http_response *a);
 
@@ -36,7 +39,7 @@ enum answer_class answer_class(const struct http_response *a);
  * there are ("0-N", "bytes=0-N"; "0-0" and "0--1" for none). -1 when it says nothing. */
 int64_t answer_range(const struct http_response *a);
 
-/* E: "METHOD URL: status: what the body says". STATUS_DENIED for ANSWER_DENIED, STATUS_TEMPORARY for
+/* E: "METHOD URL: status: what it means (what the body says): what to do". STATUS_DENIED for ANSWER_DENIED, STATUS_TEMPORARY for
  * ANSWER_BUSY and the rest of 5xx, else STATUS_FAILED. Returns -1. */
 int answer_refused(const char *method, const struct http_response *a, struct error *e);
 

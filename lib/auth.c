@@ -266,8 +266,12 @@ int auth_explain(const struct auth *a, struct error *e)
 		error_set(&full, STATUS_DENIED, "%.300s (no credentials for it were found: cog-login %.120s)",
 			  e->text, a->repository->registry);
 	else if (a->grants)
-		error_set(&full, STATUS_DENIED, "%.300s (the token that was granted does not allow it)",
+		error_set(&full, STATUS_DENIED, "%.300s (the token that was granted does not allow it: may you push "
+					 "there, and is the repository there?)",
 			  e->text);
+	else if (a->has_credential)
+		error_set(&full, STATUS_DENIED, "%.300s (cog-login %.120s stores others)", e->text,
+			  a->repository->registry);
 	else
 		return -1;
 	*e = full;

@@ -156,7 +156,7 @@ static int wait_for_blobs(struct job *j, struct error *e)
 static int refuse_tag(const struct digest *found, struct error *e)
 {
 	const struct error refusal = *e;
-	return error_set(e, refusal.status, "%.380s; the tag is %s there, and may be immutable",
+	return error_set(e, refusal.status, "%.340s; the tag is %s there, and may be immutable: push another",
 			 refusal.text, found->text);
 }
 

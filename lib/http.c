@@ -306,7 +306,7 @@ static int finish(const struct http *h, const struct transfer *t, CURLcode code)
 	if (tls_explain(&h->tls, h->easy, code, why, sizeof why))
 		return fail(t->request, r->url, STATUS_FAILED, why, t->error);
 	const struct outcome o = {
-		.code = code, .os_error = os_error, .why = h->why, .has_tls = h->has_tls};
+		.code = code, .os_error = os_error, .why = h->why, .url = r->url, .has_tls = h->has_tls};
 	return fail(t->request, r->url, outcome_status(&o), outcome_reason(&o), t->error);
 }
 

@@ -93,7 +93,7 @@ int manifests_put(struct registry *r, const char *name, const struct manifest_by
 		return registry_refused(r, "PUT", e);
 	(void)digest_parse(subject, a->subject);
 	if (!*a->content_digest)
-		return answer_is_html(a) ? answer_failed("PUT", a, "not a registry", e)
+		return answer_is_html(a) ? answer_failed("PUT", a, ANSWER_NO_REGISTRY, e)
 					 : check_stored(r, m, e);
 	if (strcmp(a->content_digest, m->digest.text) == 0)
 		return 0;

@@ -12,6 +12,7 @@ struct outcome {
 	CURLcode code;
 	long os_error;	 /* errno; 0: none */
 	const char *why; /* of libcurl; "": it does not say. Borrowed */
+	const char *url; /* of the request. Borrowed */
 	bool has_tls;	 /* an earlier request had an answer over TLS, from this host or another */
 };
 

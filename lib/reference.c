@@ -86,9 +86,15 @@ static bool is_component(const char *text, size_t len)
 
 static int check_repository(const char *repository, struct error *e)
 {
-	if (has_upper(repository, strlen(repository)))
-		return error_set(e, STATUS_USAGE, "'%s': a repository must be lower case",
-				 repository);
+	if (has_upper(repository, strlen(repository))) {
+		char lowered[REFERENCE_NAME_MAX + 1];
+		size_t len = 0;
+		for (; repository[len] && len < sizeof lowered - 1; len++)
+			lowered[len] = (char)tolower((unsigned char)repository[len]);
+		lowered[len] = '\0';
+		return error_set(e, STATUS_USAGE, "'%s': a repository must be lower case: write %s",
+				 repository, lowered);
+	}
 	for (const char *part = repository;; part++) {
 		size_t len = strcspn(part, "/");
 		if (!is_component(part, len))

@@ -188,7 +188,7 @@ int registry_ping(struct registry *r, struct error *e)
 	if (a->status == 401 || (answer_is_success(a) && !is_foreign))
 		return 0;
 	if (a->status == 404 || (a->status < 400 && is_foreign))
-		return answer_failed("GET", a, "not a registry", e);
+		return answer_failed("GET", a, ANSWER_NO_REGISTRY, e);
 	return registry_refused(r, "GET", e);
 }
 
@@ -200,7 +200,7 @@ int registry_login(struct registry *r, struct error *e)
 	if (!answer_is_success(&r->response))
 		return registry_refused(r, "GET", e);
 	if (answer_is_html(&r->response) && !*r->response.api_version)
-		return answer_failed("GET", &r->response, "not a registry", e);
+		return answer_failed("GET", &r->response, ANSWER_NO_REGISTRY, e);
 	return 0;
 }
 
@@ -272,7 +272,7 @@ int registry_start(struct registry *r, struct session *s, const struct mount *m,
 	if (!answer_is_success(a))
 		return registry_refused(r, "POST", e);
 	if (answer_is_html(a))
-		return answer_failed("POST", a, "not a registry", e);
+		return answer_failed("POST", a, ANSWER_NO_REGISTRY, e);
 	if (m && a->status == 201)
 		return 0;
 	if (!*a->location)

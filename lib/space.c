@@ -2,7 +2,10 @@
 #include "space.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -32,4 +35,13 @@ int space_check(int dir_fd, const char *path, int64_t bytes, const char *advice,
 		return 0;
 	return error_set(e, STATUS_FAILED, "%s: %.0f MiB free, up to %.0f MiB needed: %s", path,
 			 free / (1 << 20), needed / (1 << 20) + 1, advice);
+}
+
+void space_advise(struct error *e, const char *advice)
+{
+	const struct error full = *e;
+	bool is_full = strstr(e->text, strerror(ENOSPC)) || strstr(e->text, strerror(EDQUOT));
+	/* What takes our records is not ours to choose. */
+	if (e->status != STATUS_OK && is_full && !strstr(e->text, "stdout"))
+		error_set(e, full.status, "%.400s: %s", full.text, advice);
 }

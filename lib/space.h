@@ -14,4 +14,7 @@ int64_t space_used(int dir_fd);
  * Returns 0, also where a file system does not say; -1 with STATUS_FAILED. */
 int space_check(int dir_fd, const char *path, int64_t bytes, const char *advice, struct error *e);
 
+/* Adds ADVICE to E if it says that a disk, or what a user may have of it, is full. */
+void space_advise(struct error *e, const char *advice);
+
 #endif

@@ -35,7 +35,9 @@ static int archive_error(struct tarball *t, struct error *e)
 			 archive_errno(t->archive) != EILSEQ;
 	if (is_system)
 		return error_set(e, STATUS_FAILED, "read the tar: %s", text ? text : "failed");
-	return error_set(e, STATUS_DATA, "the tar is damaged or cut off: %s",
+	if (text && strstr(text, "Unrecognized archive format"))
+		return error_set(e, STATUS_DATA, "no tar: expected what docker save or podman save writes");
+	return error_set(e, STATUS_DATA, "the tar is damaged or cut off: save it again: %s",
 			 text ? text : "unreadable");
 }
 

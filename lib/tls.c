@@ -12,6 +12,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
+
+enum { CLOCK_SIZE = 64 };
 
 static bool is_loopback(const struct sockaddr *address)
 {
@@ -116,9 +119,10 @@ static const char *verify_hint(long result)
 {
 	switch (result) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return "its certificate has expired (or the clock is wrong)";
+		return "its certificate has expired: it is for the registry to renew it, unless the clock "
+		       "here is wrong: it says";
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		return "its certificate is not valid yet (or the clock is wrong)";
+		return "its certificate is not valid yet: set the clock here if it is wrong: it says";
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
@@ -128,6 +132,18 @@ static const char *verify_hint(long result)
 	default:
 		return NULL;
 	}
+}
+
+/* " YEAR-MONTH-DAY HOUR:MINUTE ZONE" for a result that is about time, else "". */
+static const char *clock_text(long result, char text[CLOCK_SIZE])
+{
+	struct tm tm;
+	time_t now = time(NULL);
+	*text = '\0';
+	if ((result == X509_V_ERR_CERT_HAS_EXPIRED || result == X509_V_ERR_CERT_NOT_YET_VALID) &&
+	    localtime_r(&now, &tm))
+		strftime(text, CLOCK_SIZE, " %Y-%m-%d %H:%M %Z", &tm);
+	return text;
 }
 
 /* What the peer has against us. An alert about the client certificate comes after the handshake and
@@ -164,6 +180,7 @@ static bool explain_end(const struct tls *t, CURLcode code, char *text, size_t s
 bool tls_explain(const struct tls *t, CURL *easy, CURLcode code, char *text, size_t size)
 {
 	long result = 0;
+	char now[CLOCK_SIZE];
 	if (t->has_refused && code == CURLE_COULDNT_CONNECT) {
 		snprintf(text, size, "plain HTTP to another machine is refused; --plain-http allows it");
 		return true;
@@ -182,7 +199,7 @@ bool tls_explain(const struct tls *t, CURL *easy, CURLcode code, char *text, siz
 	const char *hint = verify_hint(result);
 	/* libcurl looks at the name first and leaves the result at "unspecified" if it is wrong. */
 	if (hint)
-		snprintf(text, size, "%s", hint);
+		snprintf(text, size, "%s%s", hint, clock_text(result, now));
 	else if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED)
 		snprintf(text, size, "its certificate is for another host: use the name that is in it");
 	else

@@ -42,6 +42,8 @@ static const struct option options[] = {
 	PROGRAM_OPTIONS,
 };
 
+#define ADVICE "set TMPDIR or --layout to a larger disk"
+
 /* A layout is at most as large as what goes into it. */
 static int check_space(const struct import *import, int64_t input_size, struct error *e)
 {
@@ -52,7 +54,7 @@ static int check_space(const struct import *import, int64_t input_size, struct e
 		input_size = st.st_size;
 	int dir_fd = import->layout->blobs_fd;
 	return space_check(dir_fd, import->layout->path, input_size - space_used(dir_fd),
-			   "set TMPDIR or --layout to a larger disk", e);
+			   ADVICE, e);
 }
 
 static int convert(struct import *import, const char *file, const char *dir, int64_t input_size,
@@ -131,5 +133,6 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		(void)convert(&import, file, argv[optind], input_size, &e);
 	known_free(known);
+	space_advise(&e, ADVICE);
 	return program_fail(&e, true);
 }

@@ -2,6 +2,7 @@
 /* oci-from-weights: a folder of weight files to a weight artifact in an OCI layout. */
 #include "gzip.h"
 #include "program.h"
+#include "space.h"
 #include "weights.h"
 
 static const char usage[] =
@@ -87,5 +88,6 @@ int main(int argc, char **argv)
 	if (program_threads(threads, GZIP_THREADS_MAX, &job.compression.threads, &e) == 0 &&
 	    compression_choose(&job.compression, compress, &e) == 0)
 		(void)weights_pack(&job, &e);
+	space_advise(&e, "choose a DIR on a larger disk");
 	return program_fail(&e, true);
 }

@@ -418,7 +418,7 @@ cog-push: no FIFO in "* ]]
 	[ "$stderr" = "cog-engine: image 'absent': docker: Error: No such image: absent" ]
 	try cog-push -e nerdctl absent 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-engine: image 'absent': nerdctl is not installed" ]
+	[ "$stderr" = "cog-engine: image 'absent': nerdctl is not installed; a saved image needs none" ]
 	try cog-push ./absent 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 1 ]
 	[ "$stderr" = "cog-push: ./absent: no such file or directory" ]

@@ -266,7 +266,7 @@ v2" ]
 		try oci-manifest-put -i two L "$REGISTRY/a/b:v1"
 		[ "$status" -eq "$([ "$refusal" = 403 ] && echo 77 || echo 1)" ]
 		has_one_line "$stderr"
-		[[ $stderr == *"/manifests/v1: $refusal: "*"the tag is $ONE there, and may be immutable" ]]
+		[[ $stderr == *"/manifests/v1: $refusal: "*"the tag is $ONE there, and may be immutable: push another" ]]
 	done
 }
 

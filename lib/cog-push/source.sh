@@ -14,7 +14,7 @@ find_source() {
 		[ -z "$kept_layout" ] || usage "--layout: IMAGE is a layout already"
 	elif [ -f "$image" ] || [ -n "$path" ]; then
 		source='file'
-		[ -e "$image" ] || fail 1 "$image: no such file or directory"
+		[ -e "$image" ] || fail 1 "$image: no such file or directory (an image of docker or podman begins neither with / nor with .)"
 	else
 		source=engine
 	fi
@@ -39,7 +39,7 @@ find_engine_image() {
 	shift $((3 < $# ? 3 : $#))
 	diff_ids=$*
 	case ${id#sha256:} in
-	"${image#sha256:}"*) [ -n "$refs" ] || usage "REF is needed: an image ID is no name" ;;
+	"${image#sha256:}"*) [ -n "$refs" ] || usage "REF is needed, as registry/team/name:tag: an image ID is no name" ;;
 	esac
 	refs=${refs:-$image}
 }
@@ -89,7 +89,7 @@ find_image() {
 	case $names in
 	*[!][A-Za-z0-9._:/@-]*) usage "$image has several names, give REF: $names" ;;
 	*/*) refs=$names ;;
-	*) usage "$image has no full name, give REF: $names" ;;
+	*) usage "$image has no full name, give REF: $names (as registry/team/name:tag)" ;;
 	esac
 	set_repository
 }

@@ -138,7 +138,7 @@ static void test_reference_errors(void)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{"x.y/Upper", "'Upper': a repository must be lower case"},
+		{"x.y/Upper", "'Upper': a repository must be lower case: write upper"},
 		{"localhost:5000", "'localhost:5000': no repository: expected registry/repository"},
 		{"r.example.com:5000", "'r.example.com:5000': no repository: expected registry/repository"},
 		{"127.0.0.1:5000", "'127.0.0.1:5000': no repository: expected registry/repository"},
