@@ -216,15 +216,35 @@ pushed() {
 	done <names
 }
 
-@test "every message that cog-auth explains is one that a program writes" {
-	sed -n 's/^\.It Dq //p' "$ROOT/man/cog-auth.7" >messages
-	[ -s messages ]
-	while read -r message; do
-		grep -qF "$message" "$ROOT"/lib/*.c || {
-			echo "nobody writes: $message"
-			return 1
-		}
-	done <messages
+@test "every message that cog-auth and cog-troubleshooting explain is one that a program writes" {
+	for page in cog-auth cog-troubleshooting; do
+		sed -n 's/^\.It Dq //p' "$ROOT/man/$page.7" >messages
+		[ -s messages ]
+		while read -r message; do
+			grep -qF -e "$message" "$ROOT"/lib/*.[ch] "$ROOT"/src/*.c "$ROOT"/bin/cog-push "$ROOT"/bin/cog-engine \
+				"$ROOT"/lib/cog-push/*.sh || {
+				echo "nobody writes: $message"
+				return 1
+			}
+		done <messages
+	done
+}
+
+@test "what cog-habits says to type are programs of ours with options that they have" {
+	# The last of what is on the right: the option and its program.
+	sed -n 's/^\.It .* Ta //p' "$ROOT/man/cog-habits.7" >commands
+	[ "$(grep -c cog-push commands)" -gt 50 ]
+	while read -r command; do
+		program=$(grep -oE '(cog|oci)-[a-z-]+' <<<"$command" | head -n 1)
+		[ -n "$program" ] || continue
+		[ -x "$BIN/$program" ]
+		for option in $(sed "s/.*\($program.*\)/\1/" <<<"$command" | grep -oE ' --?[a-z][a-z-]*' | sort -u); do
+			"$program" --help | grep -qE -e "^ *(-[a-z], )?$option\\b" -e "^  $option, " -e "[[ ]$option\\b" || {
+				echo "$program has no $option: $command"
+				return 1
+			}
+		done
+	done <commands
 }
 
 # described: what cog-events(5) says, as lines "event member type".

@@ -272,8 +272,8 @@ engine() {
 	start_registry
 	try cog-push ./text "$REGISTRY/a/b:v1"
 	says 65 "no tar: expected what docker save or podman save writes"
-	head -c 9000 "$IMAGE" >cut
-	try cog-push ./cut "$REGISTRY/a/b:v1"
+	head -c 9000 "$IMAGE" >cut.tar
+	try cog-push ./cut.tar "$REGISTRY/a/b:v1"
 	[ "$status" -eq 65 ]
 	[[ $stderr == *"the tar is damaged or cut off: save it again: "* ]]
 }

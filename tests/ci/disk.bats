@@ -33,7 +33,7 @@ teardown() {
 	# A file would have been compared with the space that there is.
 	try oci-from-dockertar small/layout < <(cat "$PEERS/large.tar")
 	[ "$status" -eq 1 ]
-	[[ "$stderr" == *"No space left on device: set TMPDIR or --layout to a larger disk" ]]
+	[[ "$stderr" == *"No space left on device: set TMPDIR or --layout to a larger disk"* ]]
 	has_one_line "$stderr"
 	[ ! -e small/layout/index.json ] || [ "$(jq '.manifests | length' small/layout/index.json)" -eq 0 ]
 	find small -type f -size +100k >left
@@ -52,7 +52,7 @@ teardown() {
 	[ "$(find small -mindepth 1)" = "" ]
 	TMPDIR=$WORLD/small try cog-push - "$DOCKER_REGISTRY/ci/full:1" < <(cat "$PEERS/large.tar")
 	[ "$status" -eq 1 ]
-	[[ "$stderr" == *"No space left on device: set TMPDIR or --layout to a larger disk" ]]
+	[[ "$stderr" == *"No space left on device: set TMPDIR or --layout to a larger disk"* ]]
 	[ "$output" = "" ]
 	[ "$(find small -mindepth 1)" = "" ]
 }
