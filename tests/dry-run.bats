@@ -196,3 +196,17 @@ total() {
 	[ "$status" -eq 1 ]
 	has_one_line "$(cat errors)"
 }
+
+@test "an artifact about the image and an index are planned too, and a layout that is kept gets nothing of it" {
+	start_registry
+	echo '{}' >sbom.json
+	try cog-push --dry-run -l kept --attach sbom.json:application/spdx+json "$IMAGE" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c '^put ' <<<"$output")" -eq 2 ]
+	[[ $(total) == "total: 7 blobs to upload, 7.7 kB in 7 chunks; 0 to mount, 0 there already; 2 manifests to put" ]]
+	[ "$(jq '.manifests | length' kept/index.json)" -eq 1 ]
+	try cog-push --dry-run --index "$REGISTRY/a/b:v2" "$IMAGE"
+	[ "$status" -eq 0 ]
+	[[ $(total) == *"; 2 manifests to put" ]]
+	only_looked
+}

@@ -102,8 +102,13 @@ publish() {
 # attach FILE:MEDIATYPE...: they are about what was published, and in a layout of their own.
 attach() {
 	artifacts=$COG_RUN_DIR/artifacts
-	[ -z "$dry" ] || artifacts=$layout # the registry has not what they are about
-	[ -n "$dry" ] || stage oci-manifest-get $verbose "$artifacts" "$repository@$root" >/dev/null
+	if [ -n "$dry" ]; then # the registry does not have it
+		{ mkdir -p "$artifacts/blobs/sha256" && cp "$layout/oci-layout" "$layout/index.json" "$artifacts" &&
+			cp "$layout/blobs/sha256/${root#sha256:}" "$artifacts/blobs/sha256"; } 2>"$COG_RUN_DIR/said" ||
+			fail 1 "$(tail -n 1 "$COG_RUN_DIR/said")"
+	else
+		stage oci-manifest-get $verbose "$artifacts" "$repository@$root" >/dev/null
+	fi
 	check_failed
 	for file; do
 		stage oci-from-files $verbose --artifact-type "${file##*:}" --subject "$root" "$artifacts" "$file" \
