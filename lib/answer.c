@@ -192,7 +192,9 @@ static void advise(const char *method, const struct http_response *a, char advic
 	else if (a->status == 405)
 		text = ": is it a mirror, or read-only?";
 	else if (a->status == 413)
-		text = ": raise the limit there (nginx: client_max_body_size)";
+		text = is_manifest ? ": raise the limit there (nginx: client_max_body_size)"
+				   : ": set COG_PUSH_CHUNK_SIZE below the limit, or raise it (nginx: "
+				     "client_max_body_size)";
 	else if (a->status == 507)
 		text = ": make room there";
 	else if (is_manifest && is_strange)

@@ -71,7 +71,10 @@ push() {
 @test "413 even with the smallest chunk: where the limit is" {
 	start_registry --max-body 10
 	push
-	says 1 ": raise the limit there (nginx: client_max_body_size)"
+	says 1 "(an HTML page): set COG_PUSH_CHUNK_SIZE below the limit, or raise it (nginx: client_max_body_size)"
+	start_registry --fail PUT@manifests:99:413
+	push
+	says 1 "(UNKNOWN: a fault as ordered): raise the limit there (nginx: client_max_body_size)"
 }
 
 @test "a rate limit: until when, or what else" {
@@ -241,7 +244,7 @@ engine() {
 @test "docker that does not run: to start it, or to do without" {
 	engine "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
 	try cog-push -e docker fixture 127.0.0.1:1/a/b:v1
-	says 1 "Is the docker daemon running? Start it, or say with DOCKER_HOST where it is; the file that docker save has written needs none"
+	says 1 "Is the docker daemon running? (start it, or say with DOCKER_HOST where it is; the file that docker save has written needs none)"
 }
 
 @test "a socket of docker that we may not use: the group" {
