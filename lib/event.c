@@ -226,6 +226,18 @@ int event_manifest(const struct descriptor *d, const char *ref, struct error *e)
 	return end(&l, e);
 }
 
+int event_weight(const char *name, const struct digest *set_digest, const char *tag, int64_t size,
+		 struct error *e)
+{
+	struct line l;
+	begin(&l, "weight");
+	add_text(&l, "name", name);
+	add(&l, ",\"setDigest\":\"%s\"", set_digest->text);
+	add_text(&l, "tag", tag);
+	add(&l, ",\"size\":%" PRId64, size);
+	return end(&l, e);
+}
+
 int event_error(const struct error *failure, const struct digest *digest, struct error *e)
 {
 	struct line l;

@@ -63,6 +63,10 @@ int event_done(const struct digest *digest, int64_t size, const char *how, int64
 /* REF: registry/repository:tag or @digest. */
 int event_manifest(const struct descriptor *d, const char *ref, struct error *e);
 
+/* The files of a weight together: SIZE in bytes. */
+int event_weight(const char *name, const struct digest *set_digest, const char *tag, int64_t size,
+		 struct error *e);
+
 /* DIGEST may be NULL. */
 int event_error(const struct error *failure, const struct digest *digest, struct error *e);
 
