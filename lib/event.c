@@ -107,6 +107,15 @@ int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
 	return end(&l, e);
 }
 
+int event_hash(const char *source, int64_t input_bytes, int64_t input_size, struct error *e)
+{
+	struct line l;
+	begin(&l, "hash");
+	add_text(&l, "source", source);
+	add(&l, ",\"inputBytes\":%" PRId64 ",\"inputSize\":%" PRId64, input_bytes, input_size);
+	return end(&l, e);
+}
+
 static void add_descriptor(struct line *l, const struct descriptor *d)
 {
 	add(l, ",\"digest\":\"%s\",\"size\":%" PRId64, d->digest.text, d->size);

@@ -19,6 +19,9 @@ int event_phase(enum phase phase, struct error *e);
 int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
 		  const struct digest *diff_id, struct error *e);
 
+/* SOURCE is a file of a weight. */
+int event_hash(const char *source, int64_t input_bytes, int64_t input_size, struct error *e);
+
 /* DIFF_ID NULL and UNCOMPRESSED_SIZE -1 when not known or no layer. */
 int event_blob(const struct descriptor *d, const struct digest *diff_id, int64_t uncompressed_size,
 	       struct error *e);

@@ -273,7 +273,7 @@ static int pack(struct packing_run *r, struct error *e)
 	if (!r->layers || !r->batch)
 		return error_errno(e, "memory");
 	program_trace("hash %zu files of %lld bytes", r->folder.count, (long long)r->folder.bytes);
-	if (pack_batch(r, is_reference, e) || folder_hash(&r->folder, r->job->compression.threads, e) ||
+	if (pack_batch(r, is_reference, e) || folder_hash(&r->folder, r->job->compression.threads, true, e) ||
 	    pack_batch(r, is_stored_plain, e))
 		return -1;
 	int rc = 0;

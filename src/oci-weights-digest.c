@@ -11,8 +11,8 @@
 
 static const char usage[] =
 	"usage: oci-weights-digest [-v] --name NAME [--target PATH] [--files FILE] [--threads N] SRC\n"
-	"Hashes the files in the folder SRC and writes one record on stdout: the digest of the set, its\n"
-	"size, and the tag that oci-from-weights would give it. Refuses what can be in no weight.\n"
+	"Hashes the files in the folder SRC and writes records on stdout, the last with the digest of the\n"
+	"set, its size, and the tag that oci-from-weights would give it. Refuses what can be in no weight.\n"
 	"\n"
 	"      --name NAME    what the weight is called\n"
 	"      --target PATH  the folder in the container; it is only checked\n"
@@ -64,7 +64,7 @@ static void run(const struct job *job, struct error *e)
 		return;
 	if (folder_open(&f, job->source, -1, e) == 0) {
 		program_trace("hash %zu files of %lld bytes", f.count, (long long)f.bytes);
-		if (folder_hash(&f, job->threads, e) == 0 &&
+		if (folder_hash(&f, job->threads, true, e) == 0 &&
 		    (!job->files || hashes_write(job->files, &f, e) == 0))
 			(void)tell(job, &f, e);
 	}

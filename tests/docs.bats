@@ -280,7 +280,9 @@ produce() {
 	"$ROOT/tests/saved.py" slow_layer >slow.tar
 	oci-from-dockertar --compress gzip:9 --threads 1 -f slow.tar slow
 	oci-blobs layout
-	oci-weights-digest --name a "$ROOT/man"
+	mkdir -p large
+	truncate -s 700M large/file
+	oci-weights-digest --name a --threads 1 large
 	oci-index --tag index layout.docker20.tar example.com/team/fixture:v1
 	oci-from-files --artifact-type a/b --tag files layout.docker20.tar img.tar
 	oci-blob-upload layout "$REGISTRY/team/fixture" <converted
