@@ -298,8 +298,7 @@ int main(int argc, char **argv)
 		else if (option == OPTION_SOURCE_ROOT) {
 			if (recipe_roots_add(&u.roots, optarg, &e))
 				return program_fail(&e, true);
-		}
-		else if (retry_option(option, optarg, &e) ||
+		} else if (retry_option(option, optarg, &e) ||
 			 trust_option(&u.trust, option, optarg, &e))
 			return program_usage(&e);
 	}
