@@ -53,7 +53,11 @@ void annotations_write(const struct annotations *a, json_t *object)
 {
 	if (a->count == 0)
 		return;
-	json_t *notes = json_object();
+	json_t *notes = json_object_get(object, "annotations");
+	if (!json_is_object(notes)) {
+		notes = json_object();
+		json_object_set_new(object, "annotations", notes);
+	}
 	for (size_t i = 0; i < a->count; i++) {
 		const char *item = a->items[i];
 		size_t len = key_len(item);
@@ -61,5 +65,4 @@ void annotations_write(const struct annotations *a, json_t *object)
 		json_object_set_new(notes, json_string_value(key), json_string(item + len + 1));
 		json_decref(key);
 	}
-	json_object_set_new(object, "annotations", notes);
 }

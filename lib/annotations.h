@@ -21,7 +21,8 @@ struct annotations {
  * characters, one that is there already, a text that is not UTF-8. */
 int annotations_add(struct annotations *a, const char *text, struct error *e);
 
-/* Gives OBJECT (borrowed) the member "annotations", unless there are none. */
+/* Adds them to the member "annotations" of OBJECT (borrowed), which gets it unless there are none; what it
+ * has of the same keys is replaced. */
 void annotations_write(const struct annotations *a, json_t *object);
 
 #endif

@@ -131,16 +131,24 @@ static json_t *describe(const struct source *s)
 			 "size", (json_int_t)s->d.size);
 }
 
-/* What the config of an image says it runs on. */
+int composition_platform(const struct layout *l, const struct descriptor *config, struct platform *p,
+			 struct error *e)
+{
+	json_t *root = read_json(l, config, JSON_CONFIG_MAX, e);
+	if (!root)
+		return -1;
+	bool is_known = platform_read(p, root);
+	json_decref(root);
+	return is_known;
+}
+
 static int read_platform(const struct layout *l, const struct source *s, struct platform *p,
 			 struct error *e)
 {
-	json_t *config = read_json(l, &s->m.config, JSON_CONFIG_MAX, e);
-	if (!config)
+	int rc = composition_platform(l, &s->m.config, p, e);
+	if (rc < 0)
 		return error_prefix(e, s->name);
-	bool is_known = platform_read(p, config);
-	json_decref(config);
-	if (is_known)
+	if (rc > 0)
 		return 0;
 	return error_set(e, STATUS_DATA,
 			 "%.200s: its config says no platform: give it as %.200s=OS/ARCHITECTURE",

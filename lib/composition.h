@@ -7,6 +7,7 @@
 #include "annotations.h"
 #include "error.h"
 #include "layout.h"
+#include "platform.h"
 
 #include <stdbool.h>
 
@@ -27,5 +28,10 @@ int composition_add(struct composition *c, const char *operand, struct error *e)
  * lacks images or weights. */
 char *composition_format(const struct composition *c, const char *artifact_type,
 			 const struct annotations *annotations, struct error *e);
+
+/* What the config of an image says it runs on. Returns 1, 0 when it does not say, or -1: STATUS_DATA when it
+ * is missing or bad. */
+int composition_platform(const struct layout *l, const struct descriptor *config, struct platform *p,
+			 struct error *e);
 
 #endif

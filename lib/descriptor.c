@@ -166,5 +166,5 @@ bool manifest_is_image(const struct manifest *m)
 {
 	return m->has_config &&
 	       (strcmp(m->config.media_type, MEDIA_TYPE_CONFIG) == 0 ||
-		strcmp(m->config.media_type, "application/vnd.docker.container.image.v1+json") == 0);
+		strcmp(m->config.media_type, MEDIA_TYPE_DOCKER_CONFIG) == 0);
 }

@@ -20,6 +20,8 @@
 #define MEDIA_TYPE_EMPTY "application/vnd.oci.empty.v1+json"
 #define MEDIA_TYPE_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_TYPE_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+#define MEDIA_TYPE_DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
+#define MEDIA_TYPE_DOCKER_LAYER "application/vnd.docker.image.rootfs.diff.tar"
 
 #define MEDIA_TYPE_SIZE 128 /* the longest that is read, and the NUL */
 

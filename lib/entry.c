@@ -65,7 +65,9 @@ int entry_add(struct layout *l, const struct entry *n, struct error *e)
 	size_t len = strlen(n->text);
 	struct descriptor d = {.kind = n->kind, .size = (int64_t)len};
 	snprintf(d.media_type, sizeof d.media_type, "%s",
-		 n->kind == KIND_INDEX ? MEDIA_TYPE_INDEX : MEDIA_TYPE_MANIFEST);
+		 n->media_type		  ? n->media_type
+		 : n->kind == KIND_INDEX ? MEDIA_TYPE_INDEX
+					  : MEDIA_TYPE_MANIFEST);
 	if (len > JSON_MANIFEST_MAX)
 		return error_set(e, STATUS_DATA, "%s of %zu bytes: the limit is %u", kind_name(n->kind),
 				 len, JSON_MANIFEST_MAX);

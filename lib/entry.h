@@ -11,7 +11,8 @@
 #include <stddef.h>
 
 struct entry {
-	const char *text; /* the manifest */
+	const char *text;	   /* the manifest */
+	const char *media_type;	   /* NULL: what OCI has for its kind */
 	const char *tag;	   /* its name in the layout; NULL for none */
 	const char *artifact_type; /* NULL for none */
 	enum kind kind;

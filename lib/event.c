@@ -107,6 +107,15 @@ int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
 	return end(&l, e);
 }
 
+int event_hash(const char *source, int64_t input_bytes, int64_t input_size, struct error *e)
+{
+	struct line l;
+	begin(&l, "hash");
+	add_text(&l, "source", source);
+	add(&l, ",\"inputBytes\":%" PRId64 ",\"inputSize\":%" PRId64, input_bytes, input_size);
+	return end(&l, e);
+}
+
 static void add_descriptor(struct line *l, const struct descriptor *d)
 {
 	add(l, ",\"digest\":\"%s\",\"size\":%" PRId64, d->digest.text, d->size);
@@ -235,6 +244,18 @@ int event_manifest(const struct descriptor *d, const char *ref, struct error *e)
 	begin(&l, "manifest");
 	add_descriptor(&l, d);
 	add_text(&l, "ref", ref);
+	return end(&l, e);
+}
+
+int event_weight(const char *name, const struct digest *set_digest, const char *tag, int64_t size,
+		 struct error *e)
+{
+	struct line l;
+	begin(&l, "weight");
+	add_text(&l, "name", name);
+	add(&l, ",\"setDigest\":\"%s\"", set_digest->text);
+	add_text(&l, "tag", tag);
+	add(&l, ",\"size\":%" PRId64, size);
 	return end(&l, e);
 }
 

@@ -19,6 +19,9 @@ int event_phase(enum phase phase, struct error *e);
 int event_convert(const char *source, int64_t input_bytes, int64_t input_size,
 		  const struct digest *diff_id, struct error *e);
 
+/* SOURCE is a file of a weight. */
+int event_hash(const char *source, int64_t input_bytes, int64_t input_size, struct error *e);
+
 /* DIFF_ID NULL and UNCOMPRESSED_SIZE -1 when not known or no layer. */
 int event_blob(const struct descriptor *d, const struct digest *diff_id, int64_t uncompressed_size,
 	       struct error *e);
@@ -73,6 +76,10 @@ int event_plan(const struct event_plan *p, struct error *e);
 
 /* REF: registry/repository:tag or @digest. */
 int event_manifest(const struct descriptor *d, const char *ref, struct error *e);
+
+/* The files of a weight together: SIZE in bytes. */
+int event_weight(const char *name, const struct digest *set_digest, const char *tag, int64_t size,
+		 struct error *e);
 
 /* DIGEST may be NULL. */
 int event_error(const struct error *failure, const struct digest *digest, struct error *e);

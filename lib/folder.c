@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "folder.h"
 
+#include "clock.h"
+#include "event.h"
 #include "json.h"
 #include "pool.h"
 #include "program.h"
@@ -21,6 +23,7 @@
 
 enum {
 	READ_BLOCK = 256 * 1024,
+	TELL_MS = 250,
 	DEPTH_MAX = 64, /* folders in folders; two descriptors each */
 	XATTRS_MAX = 64 * 1024, /* bytes of all names, the limit of Linux */
 };
@@ -331,23 +334,38 @@ int64_t folder_look(const struct folder *f, const struct folder_file *file, int6
 struct hashing {
 	const struct folder *folder;
 	struct folder_file **order;
+	bool is_told;
+};
+
+/* A file while it is hashed. */
+struct hashed {
+	const struct folder_file *file;
+	struct hasher *hasher;
+	bool is_told;
+	int64_t bytes, last_ms; /* hashed so far; of the last record */
 };
 
 static int hash_bytes(void *context, const void *data, size_t len, struct error *e)
 {
-	(void)e;
-	hasher_update(context, data, len);
-	return 0;
+	struct hashed *h = context;
+	hasher_update(h->hasher, data, len);
+	h->bytes += (int64_t)len;
+	int64_t now_ms = h->is_told ? clock_now_ms() : 0;
+	if (now_ms - h->last_ms < TELL_MS)
+		return 0;
+	h->last_ms = now_ms;
+	return event_hash(h->file->path, h->bytes, h->file->size, e);
 }
 
 static int hash_file(void *context, size_t number, struct error *e)
 {
-	const struct hashing *h = context;
-	struct folder_file *file = h->order[number];
-	struct hasher *hasher = hasher_new();
-	int rc = folder_read(h->folder, file, hash_bytes, hasher, e);
-	hasher_final(hasher, &file->digest);
-	hasher_free(hasher);
+	const struct hashing *all = context;
+	struct folder_file *file = all->order[number];
+	struct hashed h = {.file = file, .hasher = hasher_new(), .is_told = all->is_told};
+	h.last_ms = h.is_told ? clock_now_ms() : 0;
+	int rc = folder_read(all->folder, file, hash_bytes, &h, e);
+	hasher_final(h.hasher, &file->digest);
+	hasher_free(h.hasher);
 	return rc;
 }
 
@@ -358,9 +376,9 @@ static int compare_sizes(const void *a, const void *b)
 	return x->size != y->size ? (x->size < y->size ? 1 : -1) : strcmp(x->path, y->path);
 }
 
-int folder_hash(struct folder *f, int threads, struct error *e)
+int folder_hash(struct folder *f, int threads, bool is_told, struct error *e)
 {
-	struct hashing h = {.folder = f, .order = calloc(f->count, sizeof(struct folder_file *))};
+	struct hashing h = {.folder = f, .is_told = is_told, .order = calloc(f->count, sizeof(struct folder_file *))};
 	size_t count = 0;
 	if (!h.order)
 		return error_errno(e, "memory");

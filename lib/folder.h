@@ -9,6 +9,7 @@
 #include "error.h"
 #include "pin.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,8 +37,9 @@ const char *folder_refuse(const char *name);
 int folder_open(struct folder *f, const char *path, int own, struct error *e);
 void folder_release(struct folder *f);
 
-/* Computes the digests that are not known yet, of THREADS files at a time. STATUS_DATA when a file changes meanwhile. */
-int folder_hash(struct folder *f, int threads, struct error *e);
+/* Computes the digests that are not known yet, of THREADS files at a time. If IS_TOLD, records say how far it
+ * is, four a second for each. STATUS_DATA when a file changes meanwhile. */
+int folder_hash(struct folder *f, int threads, bool is_told, struct error *e);
 
 /* Takes the next bytes of a file. Returns 0, or -1 with an error. */
 typedef int folder_reader(void *context, const void *data, size_t len, struct error *e);

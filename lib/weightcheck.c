@@ -261,7 +261,7 @@ int weightcheck(const struct layout *l, const char *name, const char *source, in
 		error_errno(e, "memory");
 		goto out;
 	}
-	if (folder_open(&c.folder, source, l->fd, e) || folder_hash(&c.folder, threads, e) ||
+	if (folder_open(&c.folder, source, l->fd, e) || folder_hash(&c.folder, threads, false, e) ||
 	    compare_folder(&c, e) || pool_run(threads, c.weight.layer_count, check_layer, &c, e) ||
 	    check_found(&c, e))
 		goto out;

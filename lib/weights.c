@@ -11,6 +11,7 @@
 #include "entry.h"
 #include "event.h"
 #include "folder.h"
+#include "hashes.h"
 #include "pool.h"
 #include "program.h"
 #include "recipe.h"
@@ -171,6 +172,7 @@ struct draft {
 	struct hasher *layer, *file;
 	struct buffer head; /* what comes before the file */
 	bool has_file;
+	bool is_hashed; /* the file's digest is not known yet */
 };
 
 static int draft_bytes(void *context, const void *data, size_t len, struct error *e)
@@ -184,7 +186,8 @@ static int draft_bytes(void *context, const void *data, size_t len, struct error
 static int draft_block(void *context, const void *data, size_t len, struct error *e)
 {
 	struct draft *d = context;
-	hasher_update(d->file, data, len);
+	if (d->is_hashed)
+		hasher_update(d->file, data, len);
 	hasher_update(d->layer, data, len);
 	return tell(&d->progress, len, e);
 }
@@ -194,9 +197,11 @@ static int draft_file(void *context, const struct folder_file *file, struct erro
 	struct draft *d = context;
 	struct folder *folder = &d->run->folder;
 	d->has_file = true;
+	d->is_hashed = !digest_is_set(&file->digest);
 	if (folder_read(folder, file, draft_block, d, e))
 		return -1;
-	hasher_final(d->file, &folder->files[file - folder->files].digest);
+	if (d->is_hashed)
+		hasher_final(d->file, &folder->files[file - folder->files].digest);
 	return 0;
 }
 
@@ -268,7 +273,7 @@ static int pack(struct packing_run *r, struct error *e)
 	if (!r->layers || !r->batch)
 		return error_errno(e, "memory");
 	program_trace("hash %zu files of %lld bytes", r->folder.count, (long long)r->folder.bytes);
-	if (pack_batch(r, is_reference, e) || folder_hash(&r->folder, r->job->compression.threads, e) ||
+	if (pack_batch(r, is_reference, e) || folder_hash(&r->folder, r->job->compression.threads, true, e) ||
 	    pack_batch(r, is_stored_plain, e))
 		return -1;
 	int rc = 0;
@@ -381,6 +386,8 @@ static int plan(struct packing_run *r, struct error *e)
 	int rc = folder_open(&r->folder, job->source, place, e);
 	if (place >= 0)
 		close(place);
+	if (rc == 0 && job->hashes)
+		rc = hashes_read(job->hashes, &r->folder, e);
 	if (rc == 0)
 		rc = parcels_plan(&r->parcels, &r->folder, &job->limits, e);
 	if (rc == 0 && job->compression.codec != CODEC_NONE)

@@ -13,6 +13,7 @@ struct weights_job {
 	const char *dir;    /* of the layout; borrowed, as all of these */
 	const char *source; /* the folder */
 	const char *name, *target;
+	const char *hashes; /* a file that hashes_write() wrote, or NULL */
 	struct parcel_limits limits;
 	struct compression compression; /* its threads are those of the whole */
 	bool is_by_reference; /* a layer of one file that stays plain is not stored; see recipe.h */

@@ -8,7 +8,7 @@
 static const char usage[] =
 	"usage: oci-from-weights [-v] --name NAME --target PATH [--bundle-file-max BYTES]\n"
 	"                        [--bundle-size-max BYTES] [--by-reference] [--compress HOW]\n"
-	"                        [--threads N] DIR SRC\n"
+	"                        [--files FILE] [--threads N] DIR SRC\n"
 	"Makes a weight artifact, as cog has it, of the files in the folder SRC, adds it to the OCI\n"
 	"layout DIR, and writes a record for each finished blob and image on stdout.\n"
 	"\n"
@@ -18,6 +18,7 @@ static const char usage[] =
 	"      --bundle-size-max BYTES  the most bytes of files that share one; 268435456 by default\n"
 	"      --by-reference           don't copy large files that stay uncompressed into DIR\n"
 	"      --compress HOW           auto, none, gzip, gzip:LEVEL, zstd or zstd:LEVEL\n"
+	"      --files FILE             the digests of files, kept by oci-weights-digest\n"
 	"      --threads N              hash and compress on N processors; all of them by default\n"
 	"  -v, --verbose                say more on stderr\n"
 	"  -h, --help                   print this and exit\n"
@@ -30,6 +31,7 @@ enum {
 	OPTION_SIZE_MAX,
 	OPTION_BY_REFERENCE,
 	OPTION_COMPRESS,
+	OPTION_FILES,
 	OPTION_THREADS,
 };
 
@@ -40,6 +42,7 @@ static const struct option options[] = {
 	{"bundle-size-max", required_argument, NULL, OPTION_SIZE_MAX},
 	{"by-reference", no_argument, NULL, OPTION_BY_REFERENCE},
 	{"compress", required_argument, NULL, OPTION_COMPRESS},
+	{"files", required_argument, NULL, OPTION_FILES},
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	PROGRAM_OPTIONS,
 };
@@ -73,6 +76,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_COMPRESS:
 			compress = optarg;
+			break;
+		case OPTION_FILES:
+			job.hashes = optarg;
 			break;
 		default:
 			threads = optarg;

@@ -62,6 +62,8 @@ operands() {
 	oci-from-dockertar) echo "-f absent layout" ;;
 	oci-from-weights) echo "--name a --target /a layout absent" ;;
 	oci-weights-check) echo "absent a absent" ;;
+	oci-weights-digest) echo "--name a absent" ;;
+	oci-manifest-get) echo "--retries 0 /dev/null/layout 127.0.0.1:1/a:1" ;;
 	cog-push) echo "./absent 127.0.0.1:1/a:1" ;;
 	cog-engine) echo "-e nerdctl find absent" ;;
 	cog-run) echo "./absent" ;;
@@ -267,6 +269,8 @@ failed() {
 		oci-blob-queue) set -- "$bad" 1 ;;
 		oci-from-weights) set -- --name a --target /a layout "$bad" ;;
 		oci-weights-check) set -- "$bad" a "$bad" ;;
+		oci-weights-digest) set -- --name a "$bad" ;;
+		oci-manifest-get) set -- "$bad" 127.0.0.1:1/"$bad" ;;
 		cog-run) set -- "./$bad" ;;
 		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
 		*) set -- "$bad" ;;
@@ -305,7 +309,9 @@ failed() {
 		"cog-push -j t.tar $repository:v1" \
 		"cog-push t.tar $repository:v1" \
 		"oci-from-files --artifact-type a/b layout t.tar" \
-		"oci-index --tag several layout example.com/team/fixture:v1"; do
+		"oci-index --tag several layout example.com/team/fixture:v1" \
+		"oci-manifest-edit --annotation a=b -i example.com/team/fixture:v1 layout" \
+		"oci-weights-digest --name a weights"; do
 		program=$line
 		for stdout in ">/dev/full" ">&-" ">&8"; do
 			cat queue >/dev/null 3>&- 8>&- &

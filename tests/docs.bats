@@ -57,6 +57,13 @@ run_blocks() {
 	done
 }
 
+# make_sources: what the examples take beside a saved image.
+make_sources() {
+	mkdir weights
+	seq 1000 >weights/model.bin
+	echo '{"spdxVersion": "SPDX-2.3"}' >sbom.json
+}
+
 # pushed REPOSITORY:TAG...: the registry has the image, with the config of the saved one.
 pushed() {
 	local name
@@ -160,6 +167,7 @@ pushed() {
 		mkdir "$(basename "$page")"
 		cd "$(basename "$page")"
 		cp ../img.tar .
+		make_sources
 		displayed "$page"
 		[ -s 01.sh ]
 		start_registry
@@ -292,6 +300,9 @@ produce() {
 	"$ROOT/tests/saved.py" slow_layer >slow.tar
 	oci-from-dockertar --compress gzip:9 --threads 1 -f slow.tar slow
 	oci-blobs layout
+	mkdir -p large
+	truncate -s 700M large/file
+	oci-weights-digest --name a --threads 1 large
 	oci-index --tag index layout.docker20.tar example.com/team/fixture:v1
 	oci-from-files --artifact-type a/b --tag files layout.docker20.tar img.tar
 	oci-blob-upload layout "$REGISTRY/team/fixture" <converted

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oci-weights-digest: what a folder of weight files will be as a weight, before anything is packed. */
+#include "event.h"
+#include "folder.h"
+#include "hashes.h"
+#include "pool.h"
+#include "program.h"
+#include "weight.h"
+
+#include <stdlib.h>
+
+static const char usage[] =
+	"usage: oci-weights-digest [-v] --name NAME [--target PATH] [--files FILE] [--threads N] SRC\n"
+	"Hashes the files in the folder SRC and writes records on stdout, the last with the digest of the\n"
+	"set, its size, and the tag that oci-from-weights would give it. Refuses what can be in no weight.\n"
+	"\n"
+	"      --name NAME    what the weight is called\n"
+	"      --target PATH  the folder in the container; it is only checked\n"
+	"      --files FILE   keep the digests of the files in FILE, for oci-from-weights --files\n"
+	"      --threads N    hash on N processors; all of them by default\n"
+	"  -v, --verbose      say more on stderr\n"
+	"  -h, --help         print this and exit\n"
+	"  -V, --version      print the version and exit\n";
+
+enum { OPTION_NAME = 256, OPTION_TARGET, OPTION_FILES, OPTION_THREADS };
+
+static const struct option options[] = {
+	{"name", required_argument, NULL, OPTION_NAME},
+	{"target", required_argument, NULL, OPTION_TARGET},
+	{"files", required_argument, NULL, OPTION_FILES},
+	{"threads", required_argument, NULL, OPTION_THREADS},
+	PROGRAM_OPTIONS,
+};
+
+struct job {
+	const char *source, *name;
+	const char *target, *files; /* may be NULL */
+	int threads;
+};
+
+static int tell(const struct job *job, const struct folder *f, struct error *e)
+{
+	struct weight w = {0};
+	char tag[WEIGHT_TAG_SIZE];
+	int rc = -1;
+	w.files = calloc(f->count, sizeof *w.files);
+	if (!w.files)
+		return error_errno(e, "memory");
+	for (size_t i = 0; i < f->count; i++) {
+		w.files[i].path = f->files[i].path; /* borrowed */
+		w.files[i].digest = f->files[i].digest;
+	}
+	weight_set_digest(w.files, f->count, &w.set_digest);
+	weight_tag(tag, job->name, &w.set_digest);
+	rc = event_weight(job->name, &w.set_digest, tag, f->bytes, e);
+	free(w.files);
+	return rc;
+}
+
+static void run(const struct job *job, struct error *e)
+{
+	struct folder f = {.fd = -1};
+	if (weight_check_name(job->name, e) || (job->target && weight_check_target(job->target, e)))
+		return;
+	if (folder_open(&f, job->source, -1, e) == 0) {
+		program_trace("hash %zu files of %lld bytes", f.count, (long long)f.bytes);
+		if (folder_hash(&f, job->threads, true, e) == 0 &&
+		    (!job->files || hashes_write(job->files, &f, e) == 0))
+			(void)tell(job, &f, e);
+	}
+	folder_release(&f);
+}
+
+int main(int argc, char **argv)
+{
+	struct job job = {0};
+	const char *threads = NULL;
+	struct error e = {0};
+	int option;
+
+	program_init("oci-weights-digest", usage);
+	while ((option = program_option(argc, argv, "", options)) != -1) {
+		switch (option) {
+		case OPTION_NAME:
+			job.name = optarg;
+			break;
+		case OPTION_TARGET:
+			job.target = optarg;
+			break;
+		case OPTION_FILES:
+			job.files = optarg;
+			break;
+		default:
+			threads = optarg;
+			break;
+		}
+	}
+	if (argc - optind != 1)
+		return program_misused("expected one operand: SRC");
+	if (!job.name)
+		return program_misused("--name is missing");
+	job.source = argv[optind];
+	if (program_threads(threads, POOL_THREADS_MAX, &job.threads, &e) == 0)
+		run(&job, &e);
+	return program_fail(&e, true);
+}
