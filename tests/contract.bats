@@ -66,6 +66,7 @@ operands() {
 	oci-manifest-get) echo "--retries 0 /dev/null/layout 127.0.0.1:1/a:1" ;;
 	cog-push) echo "./absent 127.0.0.1:1/a:1" ;;
 	cog-engine) echo "-e nerdctl find absent" ;;
+	cog-docker-save) echo "absent image cat" ;;
 	cog-run) echo "./absent" ;;
 	*) echo "absent" ;;
 	esac
@@ -205,7 +206,7 @@ failed() {
 		}
 		case $program in
 		# These take any number.
-		cog-run | cog-push | cog-known | oci-manifest-put | oci-blob-upload | oci-from-files | oci-index) continue ;;
+		cog-docker-save | cog-run | cog-push | cog-known | oci-manifest-put | oci-blob-upload | oci-from-files | oci-index) continue ;;
 		esac
 		# shellcheck disable=SC2046
 		try "$program" $(operands "$program") surplus </dev/null
@@ -271,6 +272,7 @@ failed() {
 		oci-weights-check) set -- "$bad" a "$bad" ;;
 		oci-weights-digest) set -- --name a "$bad" ;;
 		oci-manifest-get) set -- "$bad" 127.0.0.1:1/"$bad" ;;
+		cog-docker-save) set -- "$bad" image cat ;;
 		cog-run) set -- "./$bad" ;;
 		cog-push) set -- "./$bad" 127.0.0.1:1/a:1 ;;
 		*) set -- "$bad" ;;

@@ -52,8 +52,13 @@ convert() {
 	case $way in
 	engine)
 		echo '{"event":"phase","phase":"exporting"}' >&4
-		stage cog-engine $verbose -e "$engine" save "$id" |
-			stage oci-from-dockertar ${size:+--input-size "$size"} "$@" "$layout"
+		set -- oci-from-dockertar ${size:+--input-size "$size"} "$@" "$layout"
+		socket=$(stage cog-engine $verbose -e "$engine" socket)
+		if [ -n "$socket" ]; then
+			stage cog-docker-save $verbose "$socket" "$id" "$@"
+		else
+			stage cog-engine $verbose -e "$engine" save "$id" | stage "$@"
+		fi
 		;;
 	stdin) stage oci-from-dockertar "$@" "$layout" <&3 ;;
 	file) stage oci-from-dockertar -f "$image" "$@" "$layout" ;;
