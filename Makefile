@@ -48,6 +48,10 @@ PARTS = $(wildcard lib/cog-push/*.sh)
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+# The names in the order of the alphabet, for completion.
+NAMES = $(sort $(notdir $(PROGRAMS) $(SCRIPTS)))
+BASH_COMPLETION = $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION = $(PREFIX)/share/zsh/site-functions
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 UNIT_LIBS = -lcurl -lssl $(TAR_LIBS)
 
@@ -143,6 +147,13 @@ install: all
 		install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
 		install -m 644 $$page "$(DESTDIR)$(PREFIX)/share/man/man$$section" || exit 1; \
 	done
+	install -d "$(DESTDIR)$(BASH_COMPLETION)" "$(DESTDIR)$(ZSH_COMPLETION)"
+	sed 's/@PROGRAMS@/$(NAMES)/' lib/dist/completion.bash >"$(DESTDIR)$(BASH_COMPLETION)/cog-push"
+	for name in $(filter-out cog-push,$(NAMES)); do \
+		ln -sf cog-push "$(DESTDIR)$(BASH_COMPLETION)/$$name" || exit 1; \
+	done
+	sed 's/@PROGRAMS@/$(NAMES)/' lib/dist/completion.zsh >"$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
+	chmod 644 "$(DESTDIR)$(BASH_COMPLETION)/cog-push" "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 
 uninstall:
 	for file in $(notdir $(PROGRAMS) $(SCRIPTS)); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$file"; done
@@ -151,6 +162,8 @@ uninstall:
 	for page in $(notdir $(PAGES)); do \
 		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; \
 	done
+	for name in $(NAMES); do rm -f "$(DESTDIR)$(BASH_COMPLETION)/$$name"; done
+	rm -f "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 
 clean:
 	rm -rf $(BUILD)
