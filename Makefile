@@ -165,10 +165,24 @@ uninstall:
 	for name in $(NAMES); do rm -f "$(DESTDIR)$(BASH_COMPLETION)/$$name"; done
 	rm -f "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 
+# A Debian package, build/deb/cog-push_VERSION_ARCHITECTURE.deb.
+deb: all
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	$(MAKE) -s install DESTDIR=$(BUILD)/deb/root PREFIX=/usr ZSH_COMPLETION=/usr/share/zsh/vendor-completions
+	lib/dist/deb/build $(BUILD)/deb/root
+
+# The source as a tar, the same bytes for the same commit.
+dist:
+	mkdir -p $(BUILD)
+	lib/dist/source-tar cog-push-$(VERSION) >$(BUILD)/cog-push-$(VERSION).tar.gz.new
+	mv $(BUILD)/cog-push-$(VERSION).tar.gz.new $(BUILD)/cog-push-$(VERSION).tar.gz
+
 clean:
 	rm -rf $(BUILD)
 	rm -f $(PROGRAMS)
 
-.PHONY: all bench campaign units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
+.PHONY: all bench campaign units check check-san check-valgrind check-long deb dist fuzz lint demo install \
+	uninstall clean
 .SECONDARY: $(OBJECTS)
 -include $(wildcard $(BUILD)/*/*.d)
