@@ -165,6 +165,17 @@ uninstall:
 	for name in $(NAMES); do rm -f "$(DESTDIR)$(BASH_COMPLETION)/$$name"; done
 	rm -f "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 
+# In build/static/bin: programs with as few shared libraries as there are archives. Those without a network
+# have none. The C library of the others stays shared, as it looks up names by modules.
+STATIC_ISAL = $(if $(filter /%,$(shell $(CC) -print-file-name=libisal.a)),yes,no)
+STATIC_BASE_LIBS = -static-pie -ljansson -lcrypto
+static:
+	$(call copy,static)
+	$(MAKE) -C $(BUILD)/static all ISAL=$(STATIC_ISAL) BASE_LIBS="$(STATIC_BASE_LIBS)" \
+		TAR_LIBS="-larchive -lbz2 -llzma -lzstd -lz $(if $(filter yes,$(STATIC_ISAL)),-lisal) -pthread $(STATIC_BASE_LIBS)" \
+		NET_LIBS="$$(lib/dist/static-libraries $(CC) $$(pkg-config --static --libs libcurl libidn2 libpsl libbrotlidec) -ljansson) -pthread"
+	strip $(addprefix $(BUILD)/static/,$(PROGRAMS))
+
 # A Debian package, build/deb/cog-push_VERSION_ARCHITECTURE.deb.
 deb: all
 	rm -rf $(BUILD)/deb
@@ -183,6 +194,6 @@ clean:
 	rm -f $(PROGRAMS)
 
 .PHONY: all bench campaign units check check-san check-valgrind check-long deb dist fuzz lint demo install \
-	uninstall clean
+	static uninstall clean
 .SECONDARY: $(OBJECTS)
 -include $(wildcard $(BUILD)/*/*.d)
