@@ -107,7 +107,7 @@ start_private_registry() {
 	[ -z "$output$stderr" ]
 	start_registry
 	sed -n 's/^ExecStart=//p' "$EXAMPLES/cog-push.service" |
-		sed "s,/usr/bin/,,; s,/srv/images/app.tar,'$SAVED',; s,registry.example.com,$REGISTRY," >command
+		sed "s,/usr/bin/,,; s,/srv/images/app.tar,'$SAVED',; s,registry.example.com,$REGISTRY," >"command"
 	try sh command
 	[ "$status" -eq 0 ]
 	has team/app nightly
