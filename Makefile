@@ -52,6 +52,10 @@ PARTS = $(wildcard lib/cog-push/*.sh)
 PAGES = $(wildcard man/*.[157])
 OBJECTS = $(patsubst lib/%.c,$(BUILD)/lib/%.o,$(wildcard lib/*.c))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+# The names in the order of the alphabet, for completion.
+NAMES = $(sort $(notdir $(PROGRAMS) $(SCRIPTS)))
+BASH_COMPLETION = $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION = $(PREFIX)/share/zsh/site-functions
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 UNIT_LIBS = -lcurl -lssl $(TAR_LIBS)
 
@@ -147,6 +151,13 @@ install: all
 		install -d "$(DESTDIR)$(PREFIX)/share/man/man$$section" && \
 		install -m 644 $$page "$(DESTDIR)$(PREFIX)/share/man/man$$section" || exit 1; \
 	done
+	install -d "$(DESTDIR)$(BASH_COMPLETION)" "$(DESTDIR)$(ZSH_COMPLETION)"
+	sed 's/@PROGRAMS@/$(NAMES)/' lib/dist/completion.bash >"$(DESTDIR)$(BASH_COMPLETION)/cog-push"
+	for name in $(filter-out cog-push,$(NAMES)); do \
+		ln -sf cog-push "$(DESTDIR)$(BASH_COMPLETION)/$$name" || exit 1; \
+	done
+	sed 's/@PROGRAMS@/$(NAMES)/' lib/dist/completion.zsh >"$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
+	chmod 644 "$(DESTDIR)$(BASH_COMPLETION)/cog-push" "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 
 uninstall:
 	for file in $(notdir $(PROGRAMS) $(SCRIPTS)); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$file"; done
@@ -155,11 +166,38 @@ uninstall:
 	for page in $(notdir $(PAGES)); do \
 		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; \
 	done
+	for name in $(NAMES); do rm -f "$(DESTDIR)$(BASH_COMPLETION)/$$name"; done
+	rm -f "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
+
+# In build/static/bin: programs with as few shared libraries as there are archives. Those without a network
+# have none. The C library of the others stays shared, as it looks up names by modules.
+STATIC_ISAL = $(if $(filter /%,$(shell $(CC) -print-file-name=libisal.a)),yes,no)
+STATIC_BASE_LIBS = -static-pie -ljansson -lcrypto
+static:
+	$(call copy,static)
+	$(MAKE) -C $(BUILD)/static all ISAL=$(STATIC_ISAL) BASE_LIBS="$(STATIC_BASE_LIBS)" \
+		TAR_LIBS="-larchive -lbz2 -llzma -lzstd -lz $(if $(filter yes,$(STATIC_ISAL)),-lisal) -pthread $(STATIC_BASE_LIBS)" \
+		NET_LIBS="$$(lib/dist/static-libraries $(CC) $$(pkg-config --static --libs libcurl libidn2 libpsl libbrotlidec) -ljansson) -pthread"
+	strip $(addprefix $(BUILD)/static/,$(PROGRAMS))
+
+# A Debian package, build/deb/cog-push_VERSION_ARCHITECTURE.deb.
+deb: all
+	rm -rf $(BUILD)/deb
+	mkdir -p $(BUILD)/deb
+	$(MAKE) -s install DESTDIR=$(BUILD)/deb/root PREFIX=/usr ZSH_COMPLETION=/usr/share/zsh/vendor-completions
+	lib/dist/deb/build $(BUILD)/deb/root
+
+# The source as a tar, the same bytes for the same commit.
+dist:
+	mkdir -p $(BUILD)
+	lib/dist/source-tar cog-push-$(VERSION) >$(BUILD)/cog-push-$(VERSION).tar.gz.new
+	mv $(BUILD)/cog-push-$(VERSION).tar.gz.new $(BUILD)/cog-push-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(BUILD)
 	rm -f $(PROGRAMS)
 
-.PHONY: all bench campaign units check check-san check-valgrind check-long fuzz lint demo install uninstall clean
+.PHONY: all bench campaign units check check-san check-valgrind check-long deb dist fuzz lint demo install \
+	static uninstall clean
 .SECONDARY: $(OBJECTS)
 -include $(wildcard $(BUILD)/*/*.d)

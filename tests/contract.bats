@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every program in bin promises, and that its help and its man page say the same.
 load helper
+load completion
 
 setup() {
 	own_world
@@ -127,6 +128,19 @@ failed() {
 		page_options "$program" | sed 's/^\(-[A-Za-z]\) .*/\1/' | sort -u >page
 		synopsis_options "$program" >synopsis
 		check diff page synopsis
+	done
+}
+
+@test "bash and zsh complete the options of each program's help, and no others" {
+	install_completion
+	lines=()
+	for program in $PROGRAMS; do
+		help_options "$program" | tr ' ' '\n' | sed "s/^/$program -\t/"
+	done | sort -u >help
+	for program in $PROGRAMS; do lines+=("$program -"); done
+	for shell in bash zsh; do
+		"complete_in_$shell" "${lines[@]}" | sed 's/=false$//' | sort -u >offered
+		diff help offered
 	done
 }
 

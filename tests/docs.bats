@@ -122,10 +122,12 @@ pushed() {
 	installed install
 	(cd "$ROOT" && find bin lib/cog-push -type f && find man -type f | sed 's,man/\(.*\.\(.\)\)$,share/man/man\2/\1,') |
 		sort >expected
-	(cd "a root/opt/cog" && find . -type f ! -name other | cut -c3- | sort) | diff expected -
+	(cd "a root/opt/cog" && find . -type f ! -name other ! -path '*/completions/*' ! -path '*/zsh/*' | cut -c3- | sort) | diff expected -
 	"a root/opt/cog/bin/cog-push" --version
+	(cd "a root/opt/cog/share/bash-completion/completions" && ls) | diff <(cd "$ROOT/bin" && ls) -
+	grep -qx "#compdef $(cd "$ROOT/bin" && echo *)" "a root/opt/cog/share/zsh/site-functions/_cog-push"
 	installed uninstall
-	[ "$(find "a root" -type f)" = "a root/opt/cog/bin/other" ]
+	[ "$(find "a root" ! -type d)" = "a root/opt/cog/bin/other" ]
 }
 
 @test "the two commands of the README are there" {

@@ -13,12 +13,17 @@ exit $status'
 
 # They wait for what is queued.
 start_pool() {
-	[ "$count$incomplete" = 0 ] || set -- --absent "$absent"
+	[ "$count$incomplete$jobs_with" = 0 ] || set -- --absent "$absent"
 	[ -z "$is_private" ] || set -- "$@" --trusted ${removes:+--remove}
 	[ -z "$dry" ] || set -- "$@" "$dry"
 	[ -z "$is_private" ] || eval "set -- \"\$@\" $source_roots"
+	set -- $verbose ${mount_from:+"$mount_from"} "$@"
+	if [ -n "$jobs_with" ] && [ "$count" -eq 0 ]; then
+		start_jobs "$@" "$layout" "$repository"
+		return
+	fi
 	printf "%0${uploaders}d" 0 | fold -w 1 | stage xargs -P "$uploaders" -I '{n}' \
-		sh -c "$uploader" uploader oci-blob-upload $verbose ${mount_from:+"$mount_from"} "$@" \
+		sh -c "$uploader" uploader oci-blob-upload "$@" \
 		--queue "$COG_RUN_DIR/queue" "$layout" "$repository" >&4 &
 	pool=$!
 }

@@ -105,7 +105,7 @@ mend() {
 # The way that COG_PUSH_OCI and --fallback tell. The push that docker push may follow is a run of its own.
 push_by_choice() {
 	set -- ${selector:+-i} ${kept_layout:+-l} $json $sparse ${mount_from:+--mount-from} $compress $verify $tls $limit $dry \
-		${composed:+--weights} ${chosen:+--platform}
+		${composed:+--weights} ${chosen:+--platform} ${jobs_with:+--jobs-with}
 	[ "$engine" = docker ] || set -- images but its own
 	choice=${fallback:-${COG_PUSH_OCI-}}
 	case $choice,$* in
