@@ -173,7 +173,7 @@ static void put_work(struct screen *s, const struct frame *f, const struct tally
 	case TALLY_RETRYING:
 		put_retry(s, b, now_ms);
 		/* It may have taken the place of the sizes. */
-		if (f->sizes && s->column < f->sizes_at)
+		if (f->sizes && s->column < f->sizes_at && b->size >= 0)
 			put_sizes(s, f, b->offset, b->size);
 		break;
 	default:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700 /* wcwidth() */
+#define _XOPEN_SOURCE 700 /* for wcwidth(); NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #include "columns.h"
 
 #include <langinfo.h>

@@ -10,7 +10,6 @@
 
 enum {
 	LABEL = 160,
-	LONG_WAIT_MS = 1000, /* a try that comes sooner is no news */
 	CHILDREN_MAX = 16,   /* manifests that are named in the end */
 };
 
@@ -88,17 +87,14 @@ static void say_going_on(const struct tally_blob *b, int64_t now_ms, struct buff
 void notices_changed(struct notices *n, struct tally_blob *b, int64_t now_ms, struct buffer *out)
 {
 	size_t len = out->len;
-	if (b->state == TALLY_DONE)
+	if (b->state == TALLY_DONE && b->told_state != TALLY_DONE)
 		say_done(b, out);
-	else if (b->state == TALLY_RETRYING && b->retry_ms - now_ms >= LONG_WAIT_MS)
-		say_retry(b, now_ms, out);
 	else if ((b->state == TALLY_CONVERTING || b->state == TALLY_PUSHING) &&
 		 b->told_state < b->state)
 		say_begun(b, out);
 	if (out->len == len)
 		return;
-	if (b->state != TALLY_RETRYING)
-		b->told_state = b->state;
+	b->told_state = b->state;
 	b->told_ms = n->told_ms = now_ms;
 }
 
@@ -107,8 +103,10 @@ static void say_alive(const struct tally *t, int64_t now_ms, struct buffer *out)
 	struct tally_total sum = tally_sum(t, now_ms);
 	char a[AMOUNT_SIZE], b[AMOUNT_SIZE];
 	if (sum.layers)
-		add(out, "total: %zu of %zu layers, %s of %s, ", sum.layers_there, sum.layers,
-		    amount_of_bytes(sum.bytes_there, a), amount_of_bytes(sum.bytes, b));
+		add(out, "total: %zu of %zu layers, ", sum.layers_there, sum.layers);
+	if (sum.bytes)
+		add(out, "%s of %s, ", amount_of_bytes(sum.bytes_there, a),
+		    amount_of_bytes(sum.bytes, b));
 	add(out, "at work for %s\n", amount_left((now_ms - t->start_ms) / 1000, a));
 }
 
@@ -126,7 +124,7 @@ void notices_tick(struct notices *n, struct tally *t, int64_t now_ms, struct buf
 			say_going_on(b, now_ms, out);
 		b->told_ms = n->told_ms = now_ms;
 	}
-	if (now_ms - n->told_ms >= n->interval_ms) {
+	if (t->is_begun && now_ms - n->told_ms >= n->interval_ms) {
 		say_alive(t, now_ms, out);
 		n->told_ms = now_ms;
 	}

@@ -15,7 +15,8 @@ struct notices {
 	int64_t told_ms;     /* when there was a line */
 };
 
-/* Appends to OUT the line, if any, for what has become of B. */
+/* Appends to OUT the line, if any, for what has become of B. That it is tried again is said by who does
+ * that. */
 void notices_changed(struct notices *n, struct tally_blob *b, int64_t now_ms, struct buffer *out);
 
 /* Appends lines for what has been going on for long. */

@@ -150,20 +150,36 @@ static bool is_shown(const struct screen *s)
 	       (s->frame.len == 0 || memcmp(s->frame.data, s->shown.data, s->frame.len) == 0);
 }
 
+static void go_up(struct buffer *out, size_t rows)
+{
+	char text[32] = "\r";
+	if (rows)
+		snprintf(text, sizeof text, "\r\033[%zuA", rows);
+	add(out, text);
+}
+
+/* Erases the block before it is drawn again, when what is there is not just replaced: a terminal has to
+ * forget which lines it has broken. Line by line, as some terminals keep a screen that is erased as a
+ * whole. */
+static void erase(struct buffer *out, size_t rows)
+{
+	for (size_t i = 0; i < rows; i++)
+		add(out, "\033[2K\n");
+	go_up(out, rows);
+}
+
 static void write_frame(struct screen *s)
 {
 	struct buffer out;
 	struct error ignored = {0};
-	char up[32] = "\r";
-	size_t rows = height(s);
+	size_t rows = height(s), most = s->rows ? s->rows - 1 : 0;
+	rows = rows < most ? rows : most;
 	buffer_init(&out, ABOVE_MAX + 2 * FRAME_MAX);
-	if (rows)
-		snprintf(up, sizeof up, "\r\033[%zuA", rows);
-	add(&out, up);
-	if (s->above.len) {
-		add(&out, "\033[J");
+	go_up(&out, rows);
+	if (s->above.len || s->frame.len == 0 || s->cols != s->shown_cols)
+		erase(&out, rows);
+	if (s->above.len)
 		(void)buffer_append(&out, s->above.data, s->above.len, &ignored);
-	}
 	if (s->frame.len)
 		(void)buffer_append(&out, s->frame.data, s->frame.len, &ignored);
 	add(&out, "\033[J");

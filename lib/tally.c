@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NUMBER_MAX ((int64_t)1 << 50)
+
 enum { SHORT_LEN = 12 }; /* digits of a digest that people see */
 
 void tally_init(struct tally *t, int64_t now_ms)
 {
-	*t = (struct tally){.start_ms = now_ms};
+	*t = (struct tally){.start_ms = now_ms, .registry = {.size = -1}};
 }
 
 void tally_release(struct tally *t)
@@ -29,6 +31,18 @@ static void copy(char *to, size_t size, const char *text)
 }
 
 #define COPY(to, text) copy(to, sizeof(to), text)
+
+/* Numbers of records are bounded, so that sums of some of them are no concern. */
+static int64_t number(const json_t *record, const char *key)
+{
+	int64_t value = json_size(record, key);
+	return value < NUMBER_MAX ? value : NUMBER_MAX;
+}
+
+static void add(int64_t *sum, int64_t value)
+{
+	*sum = value > INT64_MAX - *sum ? INT64_MAX : *sum + value;
+}
 
 /* One more at the end of an array of COUNT; NULL when there is no memory. */
 static void *grow(void **array, struct tally_extent *extent, size_t size)
@@ -169,8 +183,8 @@ static struct tally_blob *take_layer(struct tally *t, const json_t *record)
 		b = add_blob(t);
 	if (b && diff_id)
 		COPY(b->diff_id, diff_id);
-	if (b && json_size(record, "size") >= 0)
-		b->size = json_size(record, "size");
+	if (b && number(record, "size") >= 0)
+		b->size = number(record, "size");
 	return b;
 }
 
@@ -186,8 +200,8 @@ static struct tally_blob *take_convert(struct tally *t, const json_t *record)
 		return NULL;
 	memcpy(b->source, clean, sizeof clean);
 	b->state = TALLY_CONVERTING;
-	b->input_bytes = json_size(record, "inputBytes");
-	b->input_size = json_size(record, "inputSize");
+	b->input_bytes = number(record, "inputBytes");
+	b->input_size = number(record, "inputSize");
 	t->is_converting = true;
 	return b;
 }
@@ -214,7 +228,7 @@ static struct tally_blob *take_blob(struct tally *t, const json_t *record)
 		return NULL;
 	COPY(b->digest, digest);
 	b->is_config = is_config;
-	b->size = json_size(record, "size");
+	b->size = number(record, "size");
 	if (diff_id)
 		COPY(b->diff_id, diff_id);
 	if (b->state == TALLY_CONVERTING)
@@ -225,16 +239,16 @@ static struct tally_blob *take_blob(struct tally *t, const json_t *record)
 static struct tally_blob *take_progress(struct tally *t, const json_t *record, int64_t now_ms)
 {
 	const char *digest = json_text(record, "digest");
-	int64_t confirmed = json_size(record, "offset"), sent = json_size(record, "sentOffset");
+	int64_t confirmed = number(record, "offset"), sent = number(record, "sentOffset");
 	struct tally_blob *b = digest ? need_digest(t, digest) : NULL;
 	if (!b || b->state == TALLY_DONE)
 		return NULL;
 	b->state = TALLY_PUSHING;
-	b->size = json_size(record, "size");
+	b->size = number(record, "size");
 	b->offset = sent > confirmed ? sent : confirmed > 0 ? confirmed : 0;
 	if (b->size >= 0 && b->offset > b->size)
 		b->offset = b->size;
-	b->rate = json_size(record, "bytesPerSecond");
+	b->rate = number(record, "bytesPerSecond");
 	b->rate_ms = now_ms;
 	return b;
 }
@@ -244,12 +258,12 @@ static struct tally_blob *take_retry(struct tally *t, const json_t *record, int6
 	const char *digest = json_text(record, "digest");
 	bool is_blob = digest && !find_manifest(t, digest);
 	struct tally_blob *b = is_blob ? need_digest(t, digest) : &t->registry;
-	int64_t delay_ms = json_size(record, "delayMs");
+	int64_t delay_ms = number(record, "delayMs");
 	if (!b || b->state == TALLY_DONE)
 		return NULL;
 	b->state = TALLY_RETRYING;
-	b->attempt = json_size(record, "attempt");
-	b->max_attempts = json_size(record, "maxAttempts");
+	b->attempt = number(record, "attempt");
+	b->max_attempts = number(record, "maxAttempts");
 	b->retry_ms = now_ms + (delay_ms > 0 ? delay_ms : 0);
 	b->rate = 0;
 	COPY(b->reason, json_text(record, "reason"));
@@ -259,17 +273,17 @@ static struct tally_blob *take_retry(struct tally *t, const json_t *record, int6
 static struct tally_blob *take_done(struct tally *t, const json_t *record)
 {
 	const char *digest = json_text(record, "digest"), *how = json_text(record, "how");
-	int64_t size = json_size(record, "size"), sent = json_size(record, "sentBytes");
+	int64_t size = number(record, "size"), sent = number(record, "sentBytes");
 	struct tally_blob *b = digest && how && size >= 0 ? need_digest(t, digest) : NULL;
 	if (!b)
 		return NULL;
-	b->sent_bytes += sent > 0 ? sent : 0;
+	add(&b->sent_bytes, sent > 0 ? sent : 0);
 	COPY(b->how, how);
 	b->is_new |= strcmp(how, "uploaded") == 0;
-	b->taken_ms = json_size(record, "ms");
+	b->taken_ms = number(record, "ms");
 	b->state = TALLY_DONE;
 	b->size = b->offset = size;
-	b->told_ms = 0;
+	b->told_state = TALLY_WAITING; /* each record of it counts */
 	return b;
 }
 
@@ -300,6 +314,7 @@ struct tally_blob *tally_take(struct tally *t, const json_t *record, int64_t now
 	const char *event = json_text(record, "event");
 	if (!event)
 		return NULL;
+	t->is_begun = true;
 	if (strcmp(event, "retry") == 0)
 		return take_retry(t, record, now_ms);
 	t->registry.state = TALLY_WAITING; /* something went on */
@@ -330,7 +345,7 @@ struct tally_blob *tally_take(struct tally *t, const json_t *record, int64_t now
 static void add_done(struct tally_total *sum, const struct tally_blob *b)
 {
 	sum->blobs_there++;
-	sum->bytes_done += b->size;
+	add(&sum->bytes_done, b->size);
 	if (b->is_config)
 		return;
 	sum->layers_there++;
@@ -346,15 +361,15 @@ struct tally_total tally_sum(const struct tally *t, int64_t now_ms)
 	for (size_t i = 0; i < t->blob_extent.count; i++) {
 		const struct tally_blob *b = &t->blobs[i];
 		sum.layers += !b->is_config;
-		sum.bytes += b->size > 0 ? b->size : 0;
-		sum.bytes_there += b->offset;
-		sum.bytes_sent += b->sent_bytes;
+		add(&sum.bytes, b->size > 0 ? b->size : 0);
+		add(&sum.bytes_there, b->offset);
+		add(&sum.bytes_sent, b->sent_bytes);
 		is_known &= b->size >= 0;
 		if (b->state == TALLY_DONE)
 			add_done(&sum, b);
 		else if (b->state == TALLY_PUSHING && now_ms - b->rate_ms < TALLY_RATE_MS &&
 			 b->rate > 0)
-			sum.rate += b->rate;
+			add(&sum.rate, b->rate);
 	}
 	if (is_known && sum.rate > 0)
 		sum.left_s = (sum.bytes - sum.bytes_there) / sum.rate;

@@ -58,7 +58,7 @@ struct tally {
 	char config[DIGEST_TEXT_LEN + 1]; /* its config */
 	struct tally_blob registry; /* RETRYING while something that is no blob is tried again */
 	bool is_converting;	    /* what there is is not all known */
-	bool is_done;
+	bool is_begun, is_done;
 	int64_t start_ms;
 };
 
