@@ -29,11 +29,11 @@
 #define LINE_LEN (DIGEST_TEXT_LEN + 1) /* of the queue */
 
 static const char usage[] =
-	"usage: oci-blob-upload [-v] [-q FIFO] DIR REPO [DIGEST...]\n"
+	"usage: oci-blob-upload [-v] [--queue FIFO] DIR REPO [DIGEST...]\n"
 	"Uploads blobs of the OCI layout DIR to REPO (registry/repository). Without DIGEST, reads\n"
 	"digests or blob records, one a line, from stdin.\n"
 	"\n"
-	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
+	"      --queue FIFO         take digests from a queue shared with other uploaders\n"
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
 	"      --mount-from REPO    a repository of the same registry that may have blobs already\n"
 	"      --remove             remove blobs above 64 KiB from DIR once the registry has them\n"
@@ -49,10 +49,10 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
-enum { OPTION_ABSENT = 256, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
+enum { OPTION_ABSENT = 256, OPTION_MOUNT_FROM, OPTION_QUEUE, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
 
 static const struct option options[] = {
-	{"queue", required_argument, NULL, 'q'},
+	{"queue", required_argument, NULL, OPTION_QUEUE},
 	{"absent", required_argument, NULL, OPTION_ABSENT},
 	{"mount-from", required_argument, NULL, OPTION_MOUNT_FROM},
 	{"remove", no_argument, NULL, OPTION_REMOVE},
@@ -284,8 +284,8 @@ int main(int argc, char **argv)
 
 	program_init("oci-blob-upload", usage);
 	trust_options_init(&u.trust);
-	while ((option = program_option(argc, argv, "q:", options)) != -1) {
-		if (option == 'q')
+	while ((option = program_option(argc, argv, "", options)) != -1) {
+		if (option == OPTION_QUEUE)
 			fifo = optarg;
 		else if (option == OPTION_ABSENT)
 			u.absent = optarg;
