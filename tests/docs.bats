@@ -284,6 +284,7 @@ produce() {
 		oci-blob-upload layout "$REGISTRY/team/fixture" "sha256:$big"
 	oci-manifest-put layout "$REGISTRY/team/fixture:v1"
 	cog-push -j img.tar "$REGISTRY/team/fixture:v2"
+	cog-push -j img.tar "$REGISTRY/team/fixture:v3"
 }
 
 # bats test_tags=slow
