@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lines.h"
 
+#include "clock.h"
 #include "program.h"
 
 #include <errno.h>
@@ -43,11 +44,36 @@ static ssize_t take_lines(char *text, size_t len, lines_taker *take, void *conte
 	return from - text;
 }
 
-int lines_read(int fd, const char *name, lines_taker *take, void *context, struct error *e)
+/* Waits for input or the next call of TICK, which is made when it is due. Returns whether there is
+ * input, or -1. */
+static int wait_ticking(int fd, int64_t *tick_ms, const struct lines_ticker *ticker, void *context,
+			struct error *e)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left = *tick_ms - clock_now_ms();
+	int n = left > 0 && !program_is_interrupted() ? poll(&p, 1, (int)left) : poll(&p, 1, 0);
+	if (program_is_interrupted())
+		return program_interrupted(e);
+	if (clock_now_ms() >= *tick_ms) {
+		if (ticker->tick(context, e))
+			return -1;
+		*tick_ms = clock_now_ms() + ticker->interval_ms;
+	}
+	return n > 0;
+}
+
+int lines_read_ticking(int fd, const char *name, lines_taker *take,
+		       const struct lines_ticker *ticker, void *context, struct error *e)
 {
 	static char text[LINES_MAX + 1];
 	size_t len = 0;
+	int64_t tick_ms = ticker ? clock_now_ms() + ticker->interval_ms : 0;
 	for (;;) {
+		int rc = ticker ? wait_ticking(fd, &tick_ms, ticker, context, e) : 1;
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			continue;
 		ssize_t n = lines_wait_read(fd, name, text + len, LINES_MAX - len, e);
 		if (n < 0)
 			return -1;
@@ -65,4 +91,9 @@ int lines_read(int fd, const char *name, lines_taker *take, void *context, struc
 	}
 	text[len] = '\0';
 	return len ? take(context, text, len, e) : 0;
+}
+
+int lines_read(int fd, const char *name, lines_taker *take, void *context, struct error *e)
+{
+	return lines_read_ticking(fd, name, take, NULL, context, e);
 }

@@ -32,11 +32,11 @@
 #define LINE_LEN (DIGEST_TEXT_LEN + 1) /* of the queue */
 
 static const char usage[] =
-	"usage: oci-blob-upload [-v] [-q FIFO] DIR REPO [DIGEST...]\n"
+	"usage: oci-blob-upload [-v] [--queue FIFO] DIR REPO [DIGEST...]\n"
 	"Uploads blobs of the OCI layout DIR to REPO (registry/repository). Without DIGEST, reads\n"
 	"digests or blob records, one a line, from stdin.\n"
 	"\n"
-	"  -q, --queue FIFO         take digests from a queue shared with other uploaders\n"
+	"      --queue FIFO         take digests from a queue shared with other uploaders\n"
 	"      --absent FILE        append digests to FILE that neither DIR nor the registry has\n"
 	"      --dry-run            send nothing: say what would be, as plan records\n"
 	"      --limit-rate R       send at most so many bytes a second; k, M and G count in 1024\n"
@@ -54,10 +54,19 @@ static const char usage[] =
 	"COG_PUSH_CHUNK_SIZE, COG_PUSH_MULTIPART_THRESHOLD: bytes of a chunk, and above which blobs\n"
 	"go in chunks.\n";
 
-enum { OPTION_ABSENT = 256, OPTION_DRY_RUN, OPTION_LIMIT_RATE, OPTION_MOUNT_FROM, OPTION_REMOVE, OPTION_SOURCE_ROOT, OPTION_TRUSTED };
+enum {
+	OPTION_ABSENT = 256,
+	OPTION_DRY_RUN,
+	OPTION_LIMIT_RATE,
+	OPTION_MOUNT_FROM,
+	OPTION_QUEUE,
+	OPTION_REMOVE,
+	OPTION_SOURCE_ROOT,
+	OPTION_TRUSTED,
+};
 
 static const struct option options[] = {
-	{"queue", required_argument, NULL, 'q'},
+	{"queue", required_argument, NULL, OPTION_QUEUE},
 	{"absent", required_argument, NULL, OPTION_ABSENT},
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
 	{"limit-rate", required_argument, NULL, OPTION_LIMIT_RATE},
@@ -331,8 +340,8 @@ int main(int argc, char **argv)
 
 	program_init("oci-blob-upload", usage);
 	trust_options_init(&u.trust);
-	while ((option = program_option(argc, argv, "q:", options)) != -1) {
-		if (option == 'q')
+	while ((option = program_option(argc, argv, "", options)) != -1) {
+		if (option == OPTION_QUEUE)
 			fifo = optarg;
 		else if (option == OPTION_MOUNT_FROM)
 			mount_from = optarg;

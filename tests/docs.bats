@@ -318,6 +318,7 @@ produce() {
 	oci-manifest-put layout "$REGISTRY/team/fixture:v1"
 	cog-push -j img.tar "$REGISTRY/team/fixture:v2"
 	cog-push -j --dry-run img.tar "$REGISTRY/team/fixture:v2"
+	cog-push -j img.tar "$REGISTRY/team/fixture:v3"
 }
 
 # bats test_tags=slow

@@ -62,7 +62,8 @@ layer() {
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(grep -c '^sha256:.* exists$' <<<"$stderr")" -eq 5 ]
-	[ "$(wc -l <<<"$stderr")" -eq 5 ]
+	[ "$(grep -vc '^sha256:' <<<"$stderr")" -eq 5 ]
+	grep -qx '  layers: 0 new, 4 existing, 0 mounted' <<<"$stderr"
 	# The question whether we may push, whose session is given up, and the tag.
 	[ "$(methods)" = "1DELETE 6HEAD 1POST " ]
 	[ -z "$(ls -A "$TMPDIR")" ]

@@ -528,7 +528,7 @@ $c" ]
 	mkfifo queue
 	oci-blob-upload --queue queue L "$REGISTRY/a/b" >one 3>&- &
 	first=$!
-	oci-blob-upload -q queue L "$REGISTRY/a/b" >two 3>&- &
+	oci-blob-upload --queue queue L "$REGISTRY/a/b" >two 3>&- &
 	second=$!
 	exec 8>queue
 	printf '%s\n' "${digests[@]}" >&8

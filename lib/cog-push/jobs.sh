@@ -61,7 +61,7 @@ start_jobs() {
 run_jobs() {
 	export PARALLEL="--line-buffer --retries 3 --halt now,fail=1 --jobs $concurrency ${PARALLEL-}"
 	export PARALLEL_SSH="${PARALLEL_SSH:-ssh -o BatchMode=yes -o ServerAliveInterval=15}"
-	take_queue | "$@" "sh$(quote "$COG_RUN_DIR/job") {}" 2>&8 3<&- 4>&- 5>&- 6>&- 8>&- &
+	take_queue | "$@" "sh$(quote "$COG_RUN_DIR/job") {}" 2>&$said_to 3<&- 4>&- 5>&- 6>&- 8>&- &
 	engine=$!
 	trap 'rm -f "$COG_RUN_DIR/leash"; kill "$engine"' TERM
 	wait "$engine" && return

@@ -42,9 +42,10 @@ recall() {
 	: >"$absent"
 }
 
-# Asks the registry for these. Sets known to a file of what is there, for the converter, and root if
+# Asks the registry for these, and says so. Sets known to a file of what is there, for the converter, and root if
 # that is all.
 ask_known() {
+	sed -n 's/^{"event":"blob"/{"event":"known"/p' "$records" >&4
 	queue <"$records" >/dev/null &
 	wait "$pool"
 	check_failed

@@ -92,7 +92,7 @@ verify() {
 
 # Sends again what the registry has lost: from the layout, or from the source if that lacks it.
 mend() {
-	echo "cog-push: warning: $(cut -f 2 "$COG_RUN_DIR/report"): sent again" >&8
+	echo "cog-push: warning: $(cut -f 2 "$COG_RUN_DIR/report"): sent again" >&4
 	case $known$removes,$source in
 	*?,file | *?,engine | *?,copy) ;;
 	*) [ -n "$index" ] || { source=layout selector=$converted; } ;;
@@ -115,11 +115,11 @@ push_by_choice() {
 	*) push; return ;;
 	esac
 	if [ "$choice" != 0 ]; then
-		COG_PUSH_OCI='' COG_HAS_FALLBACK=yes "$self" $verbose -e docker "$id" $refs <&3 2>&8 8>&- && exit
+		COG_PUSH_OCI='' COG_HAS_FALLBACK=yes "$self" $verbose $quiet $progress -e docker "$id" $refs <&3 2>&8 8>&- && exit
 		status=$?
 		case $status in 2 | 77 | 130) exit "$status" ;; esac
 		echo "cog-push: warning: falling back to docker push" >&8
 	fi
-	stage cog-engine $verbose push "$id" $refs >"$COG_RUN_DIR/digests"
+	stage cog-engine $verbose $quiet push "$id" $refs >"$COG_RUN_DIR/digests"
 	root=$(tail -n 1 "$COG_RUN_DIR/digests")
 }

@@ -67,7 +67,7 @@ convert() {
 			stage oci-from-dockertar "$@" "$layout"
 		;;
 	layout) stage oci-blobs "$@" $incomplete "$layout" ;;
-	look) export TMPDIR="$COG_RUN_DIR" && stage oci-tar-images --layers "$@" "$image" 8>/dev/null ;;
+	look) export TMPDIR="$COG_RUN_DIR" && stage oci-tar-images --layers "$@" "$image" 4>/dev/null ;;
 	esac | tee "$records" 2>"$COG_RUN_DIR/said" || fail 1 "records: $(cat "$COG_RUN_DIR/said")"
 }
 
@@ -81,7 +81,7 @@ find_image() {
 				.["io.containerd.image.name"] // .["org.opencontainers.image.ref.name"] // empty]}]
 		else map(select(.event == "image" or .event == "source")) end |
 		(map(.digest // .configDigest) | unique) as $roots | (map(.names[]) | unique - [""]) as $names |
-		"\($roots | join(",")) \(if $names == [] then $roots else $names end | join(" "))"' "$records" "$@" 2>&8) || fail 1 "jq failed"
+		"\($roots | join(",")) \(if $names == [] then $roots else $names end | join(" "))"' "$records" "$@" 2>&4) || fail 1 "jq failed"
 	root=${found%% *} names=${found#* }
 	case $root in
 	'') fail 65 "$image: no image in it" ;;

@@ -3,7 +3,9 @@
 # A part of cog-push: programs as the stages of a pipe, and how one fails.
 #
 # The shell that runs a stage holds the ends of its pipes until the failure is reported: none of
-# those who then fail for want of it can be first.
+# those who then fail for want of it can be first. What a program says on stderr goes to cog-progress,
+# as the records do, so that it does not get in the way of the bars.
+said_to=4
 
 check_failed() {
 	[ ! -e "$COG_RUN_DIR/failed" ] || exit 1
@@ -11,7 +13,7 @@ check_failed() {
 
 # stage COMMAND...: a program of ours. It has said why it failed, unless it was killed.
 stage() {
-	"$@" 2>&8 8>&- && return
+	"$@" 2>&$said_to 8>&- && return
 	status=$?
 	: >"$COG_RUN_DIR/failed"
 	case $status in 1 | 2 | 65 | 75 | 77 | 130 | 123) exit 1 ;; esac # 123: xargs, of one that said so
@@ -20,7 +22,7 @@ stage() {
 
 # attempt COMMAND...: a program of ours whose failure may be mended. give_up reports it.
 attempt() {
-	COG_REPORT_FD=7 "$@" 2>&8 8>&- 7>"$COG_RUN_DIR/report"
+	COG_REPORT_FD=7 "$@" 2>&$said_to 8>&- 7>"$COG_RUN_DIR/report"
 }
 
 give_up() {
