@@ -246,6 +246,36 @@ name_tar() {
 	[ "$(tail -n 1 <<<"$output")" = '{"event":"phase","phase":"done"}' ]
 }
 
+@test "--quiet and --progress say what is on stderr" {
+	start_registry
+	fake_engine docker
+	local option
+	for option in -q --quiet; do
+		try cog-push $option fixture "$REGISTRY/a/b:v1"
+		[ "$status" -eq 0 ]
+		[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+		[ "$stderr" = "" ]
+	done
+	try cog-push --progress=none fixture "$REGISTRY/a/b:v1"
+	[ "$(grep -vc '^  ' <<<"$stderr")" -eq 1 ]
+	[ "$(head -n 1 <<<"$stderr")" = "$REGISTRY/a/b@$DOCKER20" ]
+	try cog-push --progress plain fixture "$REGISTRY/a/b:v1"
+	[ "$(grep -c '^sha256:.* exists$' <<<"$stderr")" -eq 5 ]
+	try cog-push -q --progress=json fixture "$REGISTRY/a/b:v1"
+	[ "$(tail -n 1 <<<"$output")" = '{"event":"phase","phase":"done"}' ]
+	[ "$stderr" = "" ]
+	COG_PUSH_OCI=0 try cog-push -q example.com/team/fixture:v1
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "" ]
+	COG_PUSH_RETRIES=0 try cog-push -q fixture 127.0.0.1:1/a/b:v1
+	[ "$status" -eq 75 ]
+	[[ $stderr == "oci-push-check: "*"Connection refused"* ]]
+	has_one_line "$stderr"
+	try cog-push --progress=bars fixture "$REGISTRY/a/b:v1"
+	[ "$status" -eq 2 ]
+	[[ $stderr == "cog-push: --progress: 'bars' is none of auto, tty, plain, json, none"* ]]
+}
+
 @test "with --json a failure is one error record, the last, and one line on stderr" {
 	start_registry --fail PUT:1:403
 	try cog-push --json "$DATA/docker20.tar" "$REGISTRY/a/b:v1"

@@ -20,8 +20,9 @@ open_terminal() {
 }
 
 close_terminal() {
-	[ -z "${SOCKET-}" ] || terminal kill-server 2>/dev/null
-	return 0
+	[ -n "${SOCKET-}" ] || return 0
+	terminal kill-server 2>/dev/null
+	rm -f "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)/$SOCKET"
 }
 
 resize() { # COLUMNS ROWS

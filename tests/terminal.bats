@@ -259,8 +259,8 @@ total: 0 of 2 layers, 0 B of 0 B'
 	has_line_soon 'aa0000000000 exists .*'
 	terminal capture-pane -pe | grep -q $'\e\\[32mexists'
 	exec 8>&-
-	exec 8<>input
 	has_line_soon 'already .*'
+	exec 8<>input
 	enter 'clear; export NO_COLOR=1'
 	shows_soon '$'
 	view
