@@ -40,21 +40,19 @@ struct job {
 
 static int tell(const struct job *job, const struct folder *f, struct error *e)
 {
-	struct weight w = {0};
+	struct weight_file *files = calloc(f->count, sizeof *files);
+	struct digest set_digest;
 	char tag[WEIGHT_TAG_SIZE];
-	int rc = -1;
-	w.files = calloc(f->count, sizeof *w.files);
-	if (!w.files)
+	if (!files)
 		return error_errno(e, "memory");
 	for (size_t i = 0; i < f->count; i++) {
-		w.files[i].path = f->files[i].path; /* borrowed */
-		w.files[i].digest = f->files[i].digest;
+		files[i].path = f->files[i].path; /* borrowed */
+		files[i].digest = f->files[i].digest;
 	}
-	weight_set_digest(w.files, f->count, &w.set_digest);
-	weight_tag(tag, job->name, &w.set_digest);
-	rc = event_weight(job->name, &w.set_digest, tag, f->bytes, e);
-	free(w.files);
-	return rc;
+	weight_set_digest(files, f->count, &set_digest);
+	free(files);
+	weight_tag(tag, job->name, &set_digest);
+	return event_weight(job->name, &set_digest, tag, f->bytes, e);
 }
 
 static void run(const struct job *job, struct error *e)
