@@ -160,6 +160,7 @@ authorizations() {
 	[ "$(token_requests '[.account, .authorization]')" = '["",false]' ]
 }
 
+# bats test_tags=slow
 @test "an identity token is given by POST, and by GET where the service takes no POST" {
 	write_identity() {
 		write_config "$HOME/.docker/config.json" \
@@ -316,6 +317,7 @@ refused_once() {
 	[ "$(token_requests | wc -l)" -le 4 ]
 }
 
+# bats test_tags=slow
 @test "many uploaders share one token" {
 	start_tokens
 	start_bearer_registry

@@ -81,6 +81,7 @@ stored() {
 	[ "$(jq -r 'select(.event == "done") | .how' <<<"$output" | sort -u)" = uploaded ]
 }
 
+# bats test_tags=slow
 @test "any size of the file, and any size of a chunk: padding and head go along" {
 	export COG_PUSH_CHUNK_SIZE=700
 	for size in 1 511 512 513 1234; do
@@ -204,6 +205,7 @@ stored() {
 	[ "$(jq -r 'select(.event == "done").sentBytes' <<<"$output")" -lt 1048576 ]
 }
 
+# bats test_tags=slow
 @test "nothing below the source root is reached over a symbolic link or .." {
 	start_registry --store store
 	pack_by_reference
@@ -223,6 +225,7 @@ stored() {
 	[ "$(requests 'select(.method == "PATCH" or .method == "POST")')" = "" ]
 }
 
+# bats test_tags=slow
 @test "a recipe that is damaged, or of a blob of another size, is refused by all who read it" {
 	start_registry --store store
 	pack_by_reference

@@ -27,8 +27,9 @@ cache() {
 	[ "$(jq -r 'select(.diffId).diffId' <<<"$output" | sort)" = \
 		"$(jq -r 'select(.event == "blob" and .diffId).diffId' records | sort)" ]
 	cmp found/blobs/sha256/"${MANIFEST#sha256:}" L/blobs/sha256/"${MANIFEST#sha256:}"
+	cmp found/blobs/sha256/"${CONFIG#sha256:}" L/blobs/sha256/"${CONFIG#sha256:}"
 	find found/blobs -type f >files
-	[ "$(wc -l <files)" -eq 1 ]
+	[ "$(wc -l <files)" -eq 2 ]
 	[ "$(jq -r '.manifests[].digest' found/index.json)" = "$MANIFEST" ]
 }
 

@@ -127,6 +127,7 @@ feed_slowly() {
 	END
 }
 
+# bats test_tags=slow
 @test "lines do not flood a log: a thousand records of a blob within the interval are one line" {
 	for n in $(seq 1000 1999); do progress aaaaaaaaaaaa 1000000 "$n" 1000; done >records
 	try cog-progress <records
@@ -306,6 +307,7 @@ three" ]
 	done
 }
 
+# bats test_tags=slow
 @test "records with wild numbers, long texts and many blobs are shown as far as that goes" {
 	local long how
 	mkfifo fifo

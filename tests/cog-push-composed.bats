@@ -227,6 +227,7 @@ unknown	application/vnd.cog.weight.v1	lora	$lora" ]
 	done
 }
 
+# bats test_tags=slow
 @test "a weight that the registry has is neither packed nor sent again, another name or file is" {
 	start_registry
 	make_model model 70000
@@ -249,6 +250,7 @@ v2" ]
 	[[ $(tags_put) == cog-weight.base.* ]]
 }
 
+# bats test_tags=slow
 @test "what a weight can't be is refused by path and reason before anything of it is sent" {
 	start_registry
 	make_model model 7000
@@ -298,6 +300,7 @@ v2" ]
 	[ "$(stored team/m v1 | jq '.manifests | length')" -eq 2 ]
 }
 
+# bats test_tags=slow
 @test "--weights with a layout keeps the weights and the index in it, and leaves a layout that is pushed as it is" {
 	start_registry
 	make_model model 7000

@@ -100,6 +100,7 @@ said() {
 	[ "$(grep -c docker\  calls)" -eq 0 ]
 }
 
+# bats test_tags=slow
 @test "every fixture with one image is pushed" {
 	start_registry
 	for tar in docker20-untagged docker26 docker26-containerd podman5-docker-archive \
@@ -246,6 +247,7 @@ name_tar() {
 	[ "$(tail -n 1 <<<"$output")" = '{"event":"phase","phase":"done"}' ]
 }
 
+# bats test_tags=slow
 @test "--quiet and --progress say what is on stderr" {
 	start_registry
 	fake_engine docker
@@ -458,7 +460,7 @@ cog-push: no FIFO in "* ]]
 	[ "$stderr" = "cog-engine: image 'absent': nerdctl is not installed; a saved image needs none" ]
 	try cog-push ./absent 127.0.0.1:1/a/b:v1
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-push: ./absent: no such file or directory" ]
+	[[ $stderr == "cog-push: ./absent: no such file or directory ("* ]]
 	mkdir empty
 	start_registry
 	try cog-push ./empty "$REGISTRY/a/b:v1"
@@ -467,6 +469,7 @@ cog-push: no FIFO in "* ]]
 	[ -z "$(left_in_tmp)" ]
 }
 
+# bats test_tags=slow
 @test "an engine that dies while it saves is the cause, in its own words" {
 	start_registry
 	fake_engine docker
@@ -665,12 +668,14 @@ interrupted_at() { # POINT SIGNAL
 	interrupted_at upload HUP
 }
 
+# bats test_tags=slow
 @test "INT, TERM and HUP while the engine saves leave nothing and give 130" {
 	interrupted_at save INT
 	interrupted_at save TERM
 	interrupted_at save HUP
 }
 
+# bats test_tags=slow
 @test "kill -9 at any point leaves no process and no file" {
 	for point in convert upload save; do
 		begin_at "$point" KILL
@@ -731,9 +736,10 @@ is_part() { # PID NAME
 status 0" ]
 	COG_RUN_DIR=/absent COG_RUN_PID=1 COG_REPORT_FD=9 COG_TOKEN_DIR=/absent/tokens try cog-push ./absent
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-push: ./absent: no such file or directory" ]
+	[[ $stderr == "cog-push: ./absent: no such file or directory ("* ]]
 }
 
+# bats test_tags=slow
 @test "the script runs under busybox and bash too, beside its programs and through a link" {
 	start_registry
 	mkdir -p tree/bin tree/lib

@@ -26,6 +26,7 @@ offers() {
 	diff <(printf '%s\n' "$@" | grep . | sort -u) offered
 }
 
+# bats test_tags=slow
 @test "the images of docker and podman are offered, with tars and folders, and only names with a / as references" {
 	export docker_images=$'team/fixture:v1\nfixture:latest\n<none>:<none>' podman_images=$'localhost/fixed:2\nteam/fixture:v1'
 	mkdir here && cd here

@@ -131,6 +131,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "bash and zsh complete the options of each program's help, and no others" {
 	install_completion
 	lines=()
@@ -190,6 +191,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "an unknown option is wrong usage" {
 	for program in $PROGRAMS; do
 		for option in --frobnicate -Z --frobnicate=x; do
@@ -201,6 +203,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "an option without its value is wrong usage" {
 	for program in $PROGRAMS; do
 		for option in $("$program" --help |
@@ -211,6 +214,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "operands that are missing or too many are wrong usage" {
 	for program in $PROGRAMS; do
 		# It takes none.
@@ -232,6 +236,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "a full stdout fails --help and --version" {
 	for program in $PROGRAMS; do
 		for option in --help --version; do
@@ -244,6 +249,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "a closed stdout fails --help and --version" {
 	for program in $PROGRAMS; do
 		for option in --help --version; do
@@ -254,6 +260,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "a failure is one line: program, what, why" {
 	# What cog-logout fails of, and the password of cog-login.
 	mkdir "$HOME/.docker"
@@ -271,6 +278,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "control and bidi characters of an operand do not reach the terminal" {
 	bad=$'a\e[31m\a\u202e\u009b\nb'
 	for program in $PROGRAMS; do
@@ -302,6 +310,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "records that nobody takes are a failure" {
 	cp "$DATA/docker26.tar" t.tar
 	oci-from-dockertar -f t.tar layout >records
@@ -426,6 +435,7 @@ failed() {
 	done
 }
 
+# bats test_tags=slow
 @test "a TLS file that can't be read is the same line and status in every program" {
 	start_registry
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >records
@@ -463,6 +473,7 @@ failed() {
 	[ ! -s "$REGISTRY_LOG" ]
 }
 
+# bats test_tags=slow
 @test "a number from the environment that is none is wrong usage and names the variable" {
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >/dev/null
 	for name in CHUNK_SIZE DEFAULT_CHUNK_SIZE MULTIPART_THRESHOLD CONCURRENCY; do

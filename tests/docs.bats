@@ -73,6 +73,7 @@ pushed() {
 	done
 }
 
+# bats test_tags=slow
 @test "every sh example of the README runs" {
 	start_registry
 	fenced sh
@@ -164,6 +165,7 @@ pushed() {
 	done
 }
 
+# bats test_tags=slow
 @test "every example of the man pages runs" {
 	for page in "$ROOT"/man/*.[157]; do
 		mkdir "$(basename "$page")"
@@ -240,6 +242,7 @@ pushed() {
 	done
 }
 
+# bats test_tags=slow
 @test "what cog-habits says to type are programs of ours with options that they have" {
 	# The last of what is on the right: the option and its program.
 	sed -n 's/^\.It .* Ta //p' "$ROOT/man/cog-habits.7" >commands

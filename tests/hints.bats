@@ -207,6 +207,7 @@ make_pair() {
 		-extfile <(echo "subjectAltName=$1") -in server.csr -out server.pem 2>/dev/null
 }
 
+# bats test_tags=slow
 @test "a certificate of an unknown CA, of another host, of another time: what to do, and what the clock says" {
 	make_pair IP:127.0.0.1 200101000000Z 400101000000Z
 	start_registry --tls server.pem server.key

@@ -238,6 +238,7 @@ PUT - 0" ]
 	[ "$(methods)" = "POST PUT" ]
 }
 
+# bats test_tags=slow
 @test "the session is followed through every shape of Location" {
 	export COG_PUSH_CHUNK_SIZE=100000 COG_PUSH_MULTIPART_THRESHOLD=100000
 	for shape in path relative absolute noscheme state other door; do
@@ -310,6 +311,7 @@ PUT - 0" ]
 	[ "$(requests 'select(.method == "PUT")')" = "" ]
 }
 
+# bats test_tags=slow
 @test "a PUT that ends in doubt is a success when the blob is there" {
 	for fault in --put-drop "--put-answer "{404,499,500,504,522,524}; do
 		# shellcheck disable=SC2086
@@ -406,6 +408,7 @@ PUT - 0" ]
 	[ "$(methods)" = "HEAD POST PUT HEAD POST PATCH PUT HEAD" ]
 }
 
+# bats test_tags=slow
 @test "statuses say whether to try again" {
 	export COG_PUSH_RETRIES=0
 	for want in 401:77 403:77 404:1 400:1 429:75 500:75 503:75 0:75; do
@@ -521,6 +524,7 @@ $c" ]
 	done
 }
 
+# bats test_tags=slow
 @test "two uploaders share a queue: each blob once, and each ends at its mark" {
 	start_registry
 	digests=()

@@ -112,6 +112,7 @@ bad() {
 	done
 }
 
+# bats test_tags=slow
 @test "every form of docker archive gives gzip layers, its config byte for byte and its names" {
 	for tar in docker20 docker20-two-tags docker20-two-images docker20-untagged docker26 \
 		docker26-two-images podman5-docker-archive skopeo-docker-archive; do
@@ -130,6 +131,7 @@ bad() {
 	done
 }
 
+# bats test_tags=slow
 @test "manifests and blobs of an OCI archive and of the containerd store stay byte for byte" {
 	for tar in docker26-containerd docker26-containerd-multiarch podman5-oci-archive skopeo-oci-archive \
 		skopeo-zstd-oci-archive buildah-multiarch-oci-archive; do
@@ -264,6 +266,7 @@ nothing_superfluous() {
 	esac
 }
 
+# bats test_tags=slow
 @test "on a pipe without -i layers are announced before it is known how the image needs them" {
 	# That shows only where an OCI archive has plain layers: their gzip form stays beside them,
 	saved oci_plain
@@ -283,6 +286,7 @@ nothing_superfluous() {
 	each_form nothing_superfluous
 }
 
+# bats test_tags=slow
 @test "tars of other builders, odd names and links give the same image" {
 	saved good
 	both
@@ -322,6 +326,7 @@ gives_right_layers() {
 	[ ! -e d/index.json ]
 }
 
+# bats test_tags=slow
 @test "the number of threads changes no byte, and is a number" {
 	saved large_layer
 	for n in 1 2 3 16 1000; do
@@ -389,6 +394,7 @@ has_layers_like() {
 	[ "$(manifest f | jq -r '.layers[0].digest')" = "${digests[gzip]}" ]
 }
 
+# bats test_tags=slow
 @test "the number of threads changes no byte with any setting" {
 	saved large_layer
 	for how in gzip:2 gzip:6 zstd zstd:1 zstd:10; do
@@ -402,6 +408,7 @@ has_layers_like() {
 	done
 }
 
+# bats test_tags=slow
 @test "layers that are compressed already stay as they are with any setting, OCI archives too" {
 	stays() {
 		rm -rf whole
@@ -449,6 +456,7 @@ has_layers_like() {
 	[ ! -e d ]
 }
 
+# bats test_tags=slow
 @test "the outer tar may be compressed" {
 	for pack in "gzip -c" "bzip2 -c" "xz -c" "zstd -qc"; do
 		echo "# $pack"
@@ -609,6 +617,7 @@ names() {
 	[ "$(jq -r 'select(.event == "image") | .names[0] + " " + .platform' <<<"$output")" = "example.com/team/fixture:v1 linux/amd64" ]
 }
 
+# bats test_tags=slow
 @test "convert records of the containerd store's layers say nothing of the config that was looked at first" {
 	saved containerd_large
 	oci-from-dockertar -f t.tar d >events
@@ -637,6 +646,7 @@ names() {
 	done
 }
 
+# bats test_tags=slow
 @test "what is no saved image is refused" {
 	bad no_manifest "no manifest.json and no index.json"
 	bad manifest_null "manifest.json: not a list"
@@ -661,6 +671,7 @@ names() {
 	bad oci_missing_manifest "manifest sha256:"
 }
 
+# bats test_tags=slow
 @test "content that is not what the config or the name says is refused" {
 	bad wrong_diff_id "layer 1, b/layer.tar"
 	bad wrong_count "1 layers in manifest.json, 2 diffIds"
@@ -675,6 +686,7 @@ names() {
 	bad oci_diff_id "layer 1, sha256:"
 }
 
+# bats test_tags=slow
 @test "names that leave the tar, cycles of links and negative sizes are refused" {
 	bad dotdot "must be relative and without .."
 	bad absolute "must be relative and without .."

@@ -123,6 +123,7 @@ for name in sys.stdin:
 	done
 }
 
+# bats test_tags=slow
 @test "name, target, a path, a byte and the packing each change the digest; the packing not the set digest" {
 	make_model model 400000
 	small L >records
@@ -349,6 +350,7 @@ release() {
 	cat errors
 }
 
+# bats test_tags=slow
 @test "a file that grows, shrinks or changes between hashing and packing is refused" {
 	for change in "echo x >>model/b" "truncate -s 99999 model/b" \
 		"printf x | dd of=model/b conv=notrunc status=none" \

@@ -146,6 +146,7 @@ oci-index: add $ARM" ]
 	refused 65 "outer: an index, whose manifests have platforms of their own"
 }
 
+# bats test_tags=slow
 @test "indexes that name one another a hundred times are looked into once" {
 	local index=$AMD level
 	for level in 1 2 3; do
@@ -195,6 +196,7 @@ oci-index: add $ARM" ]
 	[ "$(named v2 | jq -r '.manifests[].digest' | paste -sd' ')" = "$AMD $ARM $v $w" ]
 }
 
+# bats test_tags=slow
 @test "a bundle without an image or a weight, or with something else in it, is refused" {
 	other=$(weight o /o '.artifactType = "application/x-other"')
 	add_image L "$(weight w /w)" w
@@ -255,6 +257,7 @@ oci-index: add $ARM" ]
 	[ "$(named v1 | jq '.manifests | length')" -eq 3 ]
 }
 
+# bats test_tags=slow
 @test "what is not in the layout, is missing or damaged is refused" {
 	remember
 	try oci-index --tag v1 L "$AMD" nothing
@@ -289,6 +292,7 @@ oci-index: add $ARM" ]
 	[ ! -e nowhere ]
 }
 
+# bats test_tags=slow
 @test "reserved tags and wrong usage are refused before anything is read" {
 	remember
 	for line in "L a" "--tag v1" "--tag v1 L" "--tag cog-image.v1 L a" "--tag r.io/a:cog-x L a" "--tag .x L a" \

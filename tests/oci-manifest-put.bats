@@ -203,6 +203,7 @@ $ONE
 v1" ]
 }
 
+# bats test_tags=slow
 @test "what fails in passing is put again, with a record and a line" {
 	for fault in "--fail PUT:1:429" "--fail PUT:1:503" "--fail PUT:1:0" "--cut-at PUT:1:20"; do
 		# shellcheck disable=SC2086
@@ -250,6 +251,7 @@ v2" ]
 	done
 }
 
+# bats test_tags=slow
 @test "an immutable tag that is this image already is success, another is a failure that says which" {
 	two=$(add_manifest L "$CONFIG" "$LAYER" "$LAYER")
 	add_image L "$ONE" one
@@ -327,6 +329,7 @@ $three" ]
 	[[ $stderr == *"sha256-${ONE#sha256:}"*"again and again" ]]
 }
 
+# bats test_tags=slow
 @test "a registry that keeps account of referrers gets no such tag" {
 	two=$(referring "$ONE")
 	add_image L "$two" two

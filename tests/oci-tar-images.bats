@@ -130,6 +130,7 @@ is_like_converted() {
 	[ "$(jq -c .names <<<"$output")" = '["example.com/t:1"]' ]
 }
 
+# bats test_tags=slow
 @test "bad input gets the words and the status that the converter has for it" {
 	like_the_converter() {
 		try oci-from-dockertar -f t.tar d

@@ -125,6 +125,7 @@ replace_layer() {
 	differs "have another digest"
 }
 
+# bats test_tags=slow
 @test "a layer of other files than the config says is found, though all digests are right" {
 	layer=$(layer_of model-00001-of-00003.safetensors)
 	cp -R model other

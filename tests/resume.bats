@@ -78,6 +78,7 @@ journal_offset() {
 	jq .offset "$XDG_STATE_HOME"/cog-push/uploads/*[!k]
 }
 
+# bats test_tags=slow
 @test "every kind of registry gets a blob in chunks, intact" {
 	for model in v2 v3 serverless ecr ghcr google quay gitea zot acr; do
 		start_model "$model"
@@ -151,6 +152,7 @@ journal_offset() {
 	[ "$(excess 3000000)" -eq 548576 ]
 }
 
+# bats test_tags=slow
 @test "a session that is unknown, with whatever status, is replaced by a new one" {
 	for fault in {PATCH:2,PUT:1}:{404,400,500}; do
 		start_model v3 --lose-at "$fault"
@@ -161,6 +163,7 @@ journal_offset() {
 	done
 }
 
+# bats test_tags=slow
 @test "whatever shape a Range has, no byte is sent twice" {
 	for shape in "v3 none" "v3 high" "v3 frozen" "v3 chunk" "gitea minus"; do
 		start_model "${shape% *}" --range "${shape#* }"
@@ -184,6 +187,7 @@ journal_offset() {
 	done
 }
 
+# bats test_tags=slow
 @test "where a session has no status, what the next chunk is answered tells where the registry is" {
 	for model in v2 v3 serverless ecr quay gitea zot acr; do
 		start_model "$model" --get-status 405 --cut-at PATCH:2:reply
@@ -418,6 +422,7 @@ journal_offset() {
 	[ "$(jq -r 'select(.event == "done") | "\(.how) \(.sentBytes)"' <<<"$output")" = "mounted 0" ]
 }
 
+# bats test_tags=slow
 @test "a mount that fails, whatever the way, is an upload" {
 	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
 	for answer in 202 401 403 404 405 drop; do
@@ -454,6 +459,7 @@ from=a/b" ]
 	[ "$(of_method DELETE)" -eq 1 ]
 }
 
+# bats test_tags=slow
 @test "a blob that the repository of --mount-from does not have goes into the upload that the registry opened" {
 	unset COG_PUSH_CHUNK_SIZE COG_PUSH_MULTIPART_THRESHOLD
 	for answer in 202 401 403 404 405 drop; do

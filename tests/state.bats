@@ -86,6 +86,7 @@ sent() {
 	[[ $output == "7 "* ]]
 }
 
+# bats test_tags=slow
 @test "a directory that others may write to is not used: one warning, and the upload goes on" {
 	for dir in "$STATE" "$UPLOADS"; do
 		for mode in 777 770 702; do
@@ -290,6 +291,7 @@ sent() {
 	[ -z "$(ls "$UPLOADS")" ]
 }
 
+# bats test_tags=slow
 @test "a registry that refuses to delete, or knows of nothing, is no failure" {
 	for status in 401 404 405 500; do
 		rm -rf "$UPLOADS"

@@ -97,6 +97,7 @@ already in the registry: 3 blobs, 3.0 MB
 $'
 }
 
+# bats test_tags=slow
 @test "60 layers: the active ones and how many the others are, never more lines than there are" {
 	open_terminal 80 24
 	view
@@ -383,7 +384,7 @@ make_tar() {
 }
 
 @test "cog-push shows bars, then what was published, then the reference by digest" {
-	start_registry --throttle 2000000
+	start_registry --throttle 400000
 	make_tar
 	open_terminal 100 24
 	enter "cog-push -i noise:1 ./L $REGISTRY/a/b:v1"
@@ -402,6 +403,7 @@ make_tar() {
 	END
 }
 
+# bats test_tags=slow
 @test "Ctrl-C in the middle of cog-push: no bars, the cause, the terminal as it was" {
 	start_registry --throttle 100000
 	make_tar
@@ -438,6 +440,7 @@ make_tar() {
 	[ "$(cursor | cut -d ' ' -f 3)" = 1 ]
 }
 
+# bats test_tags=slow
 @test "what the programs of a push say comes above the bars" {
 	start_registry --throttle 300000 --fail-at PATCH:1:503
 	make_tar

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 load helper
 
+# bats test_tags=slow
 @test "every unit test passes" {
 	for source in "$ROOT"/tests/unit/*.c; do
 		name=$(basename "$source" .c)
