@@ -344,6 +344,7 @@ $'
 	press C-z
 	has_line_soon '.*Stopped.*'
 	has_line_soon '\$' # the shell's
+	sleep 0.6 # who types takes longer than STOPPED_MS
 	progress aa 1000000 750000 >&8
 	enter fg
 	has_line_soon 'total: 0 of 1 layer, 750.0 kB of 1.0 MB'
