@@ -89,7 +89,7 @@ static int check_repository(const char *repository, struct error *e)
 	if (has_upper(repository, strlen(repository))) {
 		char lowered[REFERENCE_NAME_MAX + 1];
 		size_t len = 0;
-		for (; repository[len] && len < sizeof lowered - 1; len++)
+		for (; len < sizeof lowered - 1 && repository[len]; len++)
 			lowered[len] = (char)tolower((unsigned char)repository[len]);
 		lowered[len] = '\0';
 		return error_set(e, STATUS_USAGE, "'%s': a repository must be lower case: write %s",
