@@ -68,7 +68,7 @@ struct transfer {
 	const char *expired;  /* why it was ended; NULL: it was not */
 	int64_t wary_end_ms;  /* no body before; 0: at once */
 	bool is_paused;
-	bool is_refused; /* the reader or the sink has set an error */
+	bool is_refused; /* the reader, the teller or the sink has set an error */
 	struct error *error;
 };
 
@@ -165,11 +165,9 @@ static bool may_finish(struct transfer *t, int64_t now)
 }
 
 /* The clock for a stall runs until the peer has the body; then that for the reply does. */
-static bool is_expired(struct transfer *t, int64_t now)
+static bool is_expired(struct transfer *t, int64_t now, int64_t moved)
 {
 	const struct http_body *body = t->request->body;
-	int64_t acked = wire_acked(&t->http->wire);
-	int64_t moved = acked < 0 ? t->offset : acked;
 	bool is_sending = body && (t->offset < body->size || moved < body->size);
 	int64_t ms = stall_note(&t->stall, now, t->offset, moved, is_sending, t->http->stall_ms);
 	if (is_sending && ms > t->http->stall_ms)
@@ -183,11 +181,16 @@ static int on_progress(void *context, curl_off_t total_down, curl_off_t down, cu
 		       curl_off_t up)
 {
 	struct transfer *t = context;
-	int64_t now = clock_now_ms();
+	const struct http_body *body = t->request->body;
+	int64_t now = clock_now_ms(), moved = wire_arrived(&t->http->wire, t->offset);
 	(void)total_down, (void)down, (void)total_up, (void)up;
 	if (program_is_interrupted() && !may_finish(t, now))
 		return 1;
-	if (is_expired(t, now))
+	if (is_expired(t, now, moved))
+		return 1;
+	if (body && body->tell) /* the head of the request is among what moved */
+		t->is_refused = body->tell(body->context, moved < t->offset ? moved : t->offset, t->error) != 0;
+	if (t->is_refused)
 		return 1;
 	if (t->is_paused && now >= t->wary_end_ms) {
 		t->is_paused = false;

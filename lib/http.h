@@ -21,9 +21,14 @@
  * set, which ends the transfer before these bytes are sent. */
 typedef int64_t http_reader(void *context, int64_t offset, void *data, size_t len, struct error *e);
 
+/* Told now and then, also while nothing moves, how many bytes of the body the peer's system has, or where
+ * this one can't say, how many were sent. Returns 0, or -1 with E set, which ends the transfer. */
+typedef int http_teller(void *context, int64_t bytes, struct error *e);
+
 struct http_body {
 	int64_t size; /* bytes, known before */
 	http_reader *read;
+	http_teller *tell; /* NULL: nobody is told */
 	void *context;
 };
 

@@ -49,20 +49,20 @@ int transfer_options_init(struct transfer_options *o, struct error *e)
 	return plan_limits_from_env(&o->limits, e) ? -1 : retry_policy_from_env(&o->retry, e);
 }
 
-static int report_progress(struct transfer *t, int64_t sent_offset, struct error *e)
+static int tell_progress(void *context, int64_t bytes, struct error *e)
 {
+	struct transfer *t = context;
 	int64_t now = clock_now_ms();
 	if (now - t->reported_ms < PROGRESS_INTERVAL_MS)
 		return 0;
 	t->reported_ms = now;
 	int64_t elapsed = now - t->start_ms;
-	int64_t sent = t->sent_bytes + sent_offset - t->body_start;
 	struct event_progress p = {
 		.digest = t->blob->digest,
 		.size = t->blob->source->size,
 		.offset = t->upload.offset,
-		.sent_offset = sent_offset,
-		.bytes_per_second = elapsed > 0 ? sent * 1000 / elapsed : 0,
+		.sent_offset = t->body_start + bytes,
+		.bytes_per_second = elapsed > 0 ? (t->sent_bytes + bytes) * 1000 / elapsed : 0,
 	};
 	return event_progress(&p, e);
 }
@@ -78,7 +78,7 @@ static int64_t read_body(void *context, int64_t offset, void *data, size_t len, 
 	verify_pass(&t->verify, offset, data, (size_t)n);
 	if (t->is_commit && is_last && verify_end(&t->verify, e))
 		return -1;
-	return report_progress(t, offset + n, e) ? -1 : n;
+	return n;
 }
 
 static void write_journal(struct transfer *t)
@@ -110,7 +110,8 @@ static void find_session(struct transfer *t)
 
 static int send_body(struct transfer *t, const struct upload_step *step, struct error *e)
 {
-	struct http_body body = {.size = step->size, .read = read_body, .context = t};
+	struct http_body body = {
+		.size = step->size, .read = read_body, .tell = tell_progress, .context = t};
 	t->body_start = step->offset;
 	t->body_size = step->size;
 	t->is_commit = step->action == UPLOAD_COMMIT;

@@ -99,8 +99,8 @@ bool wire_has_answer(const struct wire *w)
 	return w->fd >= 0 && recv(w->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-int64_t wire_acked(const struct wire *w)
+int64_t wire_arrived(const struct wire *w, int64_t sent)
 {
 	int64_t now = acked(w->fd);
-	return now < 0 ? -1 : now - w->base;
+	return now < 0 ? sent : now - w->base;
 }

@@ -33,7 +33,7 @@ void wire_forget(struct wire *w, curl_socket_t fd);
 bool wire_has_answer(const struct wire *w);
 
 /* Bytes of this request, headers and TLS included, of which the peer's system has acknowledged the
- * receipt; -1 where this one can't say. */
-int64_t wire_acked(const struct wire *w);
+ * receipt; SENT where this one can't say. */
+int64_t wire_arrived(const struct wire *w, int64_t sent);
 
 #endif
