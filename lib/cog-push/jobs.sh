@@ -67,10 +67,10 @@ run_jobs() {
 	wait "$engine" && return
 	status=$?
 	rm -f "$COG_RUN_DIR/leash"
-	: >"$COG_RUN_DIR/failed"
 	# The first in time: those who were stopped for it have something to say as well.
 	cause=$(cd "$COG_RUN_DIR/reports" && grep -hv '^130' $(ls -tr) | head -n 1)
 	[ -n "$cause" ] || fail 1 "--jobs-with: $1 ended with status $status"
 	printf '%s\n' "$cause" >&9
+	: >"$COG_RUN_DIR/failed"
 	exit 1
 }

@@ -7,6 +7,7 @@
 # as the records do, so that it does not get in the way of the bars.
 said_to=4
 
+# Whoever fails has its cause on its way to cog-run before it sets this mark: who sees it may end all.
 check_failed() {
 	[ ! -e "$COG_RUN_DIR/failed" ] || exit 1
 }
@@ -15,8 +16,12 @@ check_failed() {
 stage() {
 	"$@" 2>&$said_to 8>&- && return
 	status=$?
-	: >"$COG_RUN_DIR/failed"
-	case $status in 1 | 2 | 65 | 75 | 77 | 130 | 123) exit 1 ;; esac # 123: xargs, of one that said so
+	case $status in
+	1 | 2 | 65 | 75 | 77 | 130 | 123) # 123: xargs, of one that said so
+		: >"$COG_RUN_DIR/failed"
+		exit 1
+		;;
+	esac
 	fail 1 "$1: ended with status $status"
 }
 
