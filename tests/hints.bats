@@ -10,9 +10,11 @@ setup() {
 	export COG_PUSH_RETRIES=0
 }
 
-# says STATUS TEXT: the push of IMAGE failed so, and its last line ends with TEXT.
+# says STATUS TEXT: the push of IMAGE failed so, and its last line ends with TEXT. Which program comes first
+# upon a wrong reference is a matter of luck.
 says() {
 	local line
+	stderr=${stderr//oci-blob-upload --help/oci-push-check --help}
 	line=$(grep -v -e '^already in the registry' -e '^cog-push: to go on: ' <<<"$stderr" | tail -n 1)
 	[ "$status" -eq "$1" ] && [ -z "$output" ] && [[ $line == *"$2" ]]
 }

@@ -260,21 +260,29 @@ start_relay() {
 		    with open("relayed", "a") as file:
 		        file.write(f"{number} {sent}\n")
 
+		def end(*both):
+		    for one in both:
+		        try:
+		            one.shutdown(socket.SHUT_RDWR)
+		        except OSError:
+		            pass
+
+		# Where the server takes no more, what it answered is on its way: the other thread ends both.
 		def copy(number, source, target):
 		    sent = 0
+		    taken = True
 		    try:
 		        while data := source.recv(65536):
 		            sent += len(data)
 		            if number == 1 and sent > most and len(data) > 4096:
 		                break
+		            taken = False
 		            target.sendall(data)
+		            taken = True
 		    except OSError:
 		        pass
-		    for one in (source, target):
-		        try:
-		            one.shutdown(socket.SHUT_RDWR)
-		        except OSError:
-		            pass
+		    if taken or not number:
+		        end(source, target)
 		    if number:
 		        note(number, sent)
 
