@@ -13,6 +13,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { CLOCK_SIZE = 64 };
 
@@ -78,6 +79,24 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
 	return CURLE_OK;
 }
 
+/* What VARIABLE names, else FILE, for which libcurl was built, if it is there: without it libcurl would
+ * not even connect. */
+static const char *or_system(const char *variable, const char *file)
+{
+	const char *named = program_env(variable);
+	return named || !file || access(file, R_OK) ? named : file;
+}
+
+static const char *ca_file(void)
+{
+	return or_system("SSL_CERT_FILE", curl_version_info(CURLVERSION_NOW)->cainfo);
+}
+
+static const char *ca_dir(void)
+{
+	return or_system("SSL_CERT_DIR", curl_version_info(CURLVERSION_NOW)->capath);
+}
+
 void tls_set(struct tls *t, CURL *easy, const char *url, bool is_registry)
 {
 	const struct trust *trust = t->trust;
@@ -102,10 +121,8 @@ void tls_set(struct tls *t, CURL *easy, const char *url, bool is_registry)
 		/* A key with a passphrase is refused, not asked for. */
 		curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
 	}
-	if (program_env("SSL_CERT_FILE"))
-		curl_easy_setopt(easy, CURLOPT_CAINFO, program_env("SSL_CERT_FILE"));
-	if (program_env("SSL_CERT_DIR"))
-		curl_easy_setopt(easy, CURLOPT_CAPATH, program_env("SSL_CERT_DIR"));
+	curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file());
+	curl_easy_setopt(easy, CURLOPT_CAPATH, ca_dir());
 }
 
 bool tls_is_missing(const struct tls *t, CURL *easy, CURLcode code)
@@ -128,7 +145,9 @@ static const char *verify_hint(long result)
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-		return "its certificate is of an unknown CA: name the CA's file with --cacert";
+		return ca_file() || program_env("SSL_CERT_DIR")
+			       ? "its certificate is of an unknown CA: name the CA's file with --cacert"
+			       : "this system has no CAs: install ca-certificates, or name a file with --cacert";
 	default:
 		return NULL;
 	}

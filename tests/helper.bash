@@ -24,7 +24,7 @@ own_world() {
 	unset DOCKER_CONFIG DOCKER_AUTH_CONFIG REGISTRY_AUTH_FILE COG_STATE_DIR COG_TOKEN_DIR
 	unset COG_RUN_DIR COG_REPORT_FD ${!COG_PUSH_*}
 	export COG_PUSH_RETRY_DELAY_MS=10
-	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY no_proxy NO_PROXY all_proxy ALL_PROXY
+	unset SSL_CERT_FILE SSL_CERT_DIR http_proxy https_proxy HTTP_PROXY HTTPS_PROXY no_proxy NO_PROXY all_proxy ALL_PROXY
 	SERVERS=() INSIDE=()
 }
 

@@ -289,6 +289,21 @@ appear() {
 	[[ $stderr == *"unknown CA"* ]]
 }
 
+@test "without the system's CAs plain HTTP is spoken to this machine, and TLS with a CA that is named" {
+	rm -r etc/ssl/certs
+	start_basic_registry
+	know "127.0.0.1:$(port)"
+	inside cog-push "$DATA/docker26.tar" "127.0.0.1:$(port)/a/b:1"
+	[ "$status" -eq 0 ]
+	start_secure_registry localhost
+	know "127.0.0.1:$(port)"
+	inside oci-push-check "127.0.0.1:$(port)/a/b"
+	[ "$status" -eq 1 ]
+	[[ $stderr == *": this system has no CAs: install ca-certificates, or name a file with --cacert" ]]
+	inside oci-push-check --cacert "$CA" "127.0.0.1:$(port)/a/b"
+	[ "$status" -eq 0 ]
+}
+
 @test "without XDG_RUNTIME_DIR podman's file is that of the user's ID in /run/containers" {
 	unset XDG_RUNTIME_DIR
 	start_basic_registry
