@@ -185,8 +185,9 @@ static void advise(const char *method, const struct http_response *a, char advic
 		text = ": make room there, or have the quota raised";
 	else if (a->status == 429 || (a->status == 403 && is_busy))
 		text = ": wait a while, or take fewer at a time (COG_PUSH_CONCURRENCY)";
-	else if (a->status == 403 && !is_manifest)
-		text = ": ask its owner for the right to push";
+	else if (a->status == 403)
+		text = is_manifest ? ": push another tag if this one has to stay, or ask its owner for the right"
+				   : ": ask its owner for the right to push";
 	else if (a->status == 404 && (strcmp(method, "POST") == 0 || answer_says(a, "NAME_UNKNOWN")))
 		text = ": create it first where the registry wants that, or mend the name";
 	else if (a->status == 405)
@@ -199,6 +200,8 @@ static void advise(const char *method, const struct http_response *a, char advic
 		text = ": make room there";
 	else if (is_manifest && is_strange)
 		text = ": an old registry may take it with --docker-types";
+	else if (a->status == 500)
+		text = ": its log has the reason";
 	snprintf(advice, ADVICE_SIZE, "%s", text);
 }
 

@@ -31,18 +31,22 @@ struct frame {
 	size_t bar_at, sizes_at, rate_at, left_at;
 };
 
-/* The longest name, within reason. */
+/* WIDEST, or the columns of B's name if it is a path and wider, within reason. */
+static size_t wider_name(const struct tally_blob *b, size_t limit, size_t widest)
+{
+	char name[TEXT], cut[TEXT];
+	if (b->state != TALLY_CONVERTING && b->state != TALLY_HASHING)
+		return widest;
+	tally_name(b, name, sizeof name);
+	size_t wide = columns_cut(cut, sizeof cut, name, limit > NAME ? limit : NAME);
+	return wide > widest ? wide : widest;
+}
+
 static size_t widest_name(const struct tally *t, size_t limit)
 {
-	size_t widest = NAME;
-	for (size_t i = 0; i < t->blob_extent.count; i++) {
-		char name[TEXT], cut[TEXT];
-		if (t->blobs[i].state != TALLY_CONVERTING)
-			continue;
-		tally_name(&t->blobs[i], name, sizeof name);
-		size_t wide = columns_cut(cut, sizeof cut, name, limit > NAME ? limit : NAME);
-		widest = wide > widest ? wide : widest;
-	}
+	size_t widest = wider_name(&t->hashed, limit, NAME);
+	for (size_t i = 0; i < t->blob_extent.count; i++)
+		widest = wider_name(&t->blobs[i], limit, widest);
 	return widest;
 }
 
@@ -160,7 +164,8 @@ static void put_work(struct screen *s, const struct frame *f, const struct tally
 	bool is_stale = now_ms - b->rate_ms >= TALLY_RATE_MS;
 	switch (b->state) {
 	case TALLY_CONVERTING:
-		screen_put(s, "converting");
+	case TALLY_HASHING:
+		screen_put(s, b->state == TALLY_HASHING ? "hashing" : "converting");
 		put_bar(s, f, b->input_bytes, b->input_size);
 		put_sizes(s, f, b->input_bytes, b->input_size);
 		break;
@@ -269,16 +274,18 @@ static void draw_total(const struct tally *t, struct screen *s, int64_t now_ms)
 
 void bars_draw(const struct tally *t, struct screen *s, int64_t now_ms)
 {
-	bool has_notice = t->registry.state == TALLY_RETRYING;
+	const struct tally_blob *others[] = {&t->registry, &t->hashed};
 	size_t count = t->blob_extent.count, active = 0;
 	screen_begin(s);
-	if ((count == 0 && !has_notice) || s->rows < 2)
+	if (s->rows < 2)
 		return;
 	struct frame f = lay_out(t, s->cols);
 	/* The last row is where the cursor is, the one above has the whole. */
 	size_t room = s->rows - 2;
-	if (has_notice && room) {
-		draw_blob(s, &f, &t->registry, now_ms);
+	for (size_t i = 0; i < 2 && room; i++) {
+		if (!is_active(others[i]))
+			continue;
+		draw_blob(s, &f, others[i], now_ms);
 		room--;
 	}
 	bool is_cut = count > room;

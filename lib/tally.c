@@ -206,6 +206,14 @@ static struct tally_blob *take_convert(struct tally *t, const json_t *record)
 	return b;
 }
 
+static void take_hash(struct tally *t, const json_t *record)
+{
+	COPY(t->hashed.source, json_text(record, "source"));
+	t->hashed.input_bytes = number(record, "inputBytes");
+	t->hashed.input_size = number(record, "inputSize");
+	t->hashed.state = TALLY_HASHING;
+}
+
 static struct tally_blob *take_blob(struct tally *t, const json_t *record)
 {
 	const char *digest = json_text(record, "digest"), *diff_id = json_text(record, "diffId");
@@ -317,9 +325,11 @@ struct tally_blob *tally_take(struct tally *t, const json_t *record, int64_t now
 	t->is_begun = true;
 	if (strcmp(event, "retry") == 0)
 		return take_retry(t, record, now_ms);
-	t->registry.state = TALLY_WAITING; /* something went on */
+	t->registry.state = t->hashed.state = TALLY_WAITING; /* something went on */
 	if (strcmp(event, "phase") == 0)
 		take_phase(t, record);
+	else if (strcmp(event, "hash") == 0)
+		take_hash(t, record);
 	else if (strcmp(event, "source") == 0)
 		take_source(t, record);
 	else if (strcmp(event, "image") == 0)

@@ -14,7 +14,14 @@
 
 #define TALLY_RATE_MS 5000 /* what a record says about a rate is true so long */
 
-enum tally_state { TALLY_WAITING, TALLY_CONVERTING, TALLY_PUSHING, TALLY_RETRYING, TALLY_DONE };
+enum tally_state {
+	TALLY_WAITING,
+	TALLY_CONVERTING,
+	TALLY_PUSHING,
+	TALLY_RETRYING,
+	TALLY_DONE,
+	TALLY_HASHING,
+};
 
 /* A layer that was announced has a diffId or a digest; one that is converted may have its source
  * alone. Texts are cleaned; "" where not known. */
@@ -25,7 +32,7 @@ struct tally_blob {
 	bool is_config;
 	int64_t size;				 /* -1: not known */
 	int64_t offset;				 /* what has left us */
-	int64_t input_bytes, input_size;	 /* while it is converted; -1: not known */
+	int64_t input_bytes, input_size;	 /* while it is converted or hashed; -1: not known */
 	int64_t rate, rate_ms;			 /* bytes a second, and when that was said */
 	int64_t attempt, max_attempts, retry_ms; /* of RETRYING: the moment of the next try */
 	char reason[256];
@@ -57,6 +64,7 @@ struct tally {
 		source; /* of a docker archive: the platform, before there is a manifest */
 	char config[DIGEST_TEXT_LEN + 1]; /* its config */
 	struct tally_blob registry; /* RETRYING while something that is no blob is tried again */
+	struct tally_blob hashed;   /* HASHING while nothing else is heard of: a file of a weight */
 	bool is_converting;	    /* what there is is not all known */
 	bool is_begun, is_done;
 	int64_t start_ms;

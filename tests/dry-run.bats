@@ -48,6 +48,18 @@ total() {
 	only_looked
 }
 
+@test "weights are in the plan, with their tags, and no file for a digest is written" {
+	start_registry
+	mkdir weights && head -c 100000 /dev/urandom >weights/model.safetensors
+	try cog-push --dry-run --digestfile digest --weights base=weights:/src/weights "$IMAGE" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ ! -e digest ]
+	grep -qE "^upload  sha256:[0-9a-f]{64}  1[0-9]{2}\.[0-9] kB  in 1 chunk$" <<<"$output"
+	grep -qE "^put .*/a/b:cog-weight\.base\.[0-9a-f]{12}$" <<<"$output"
+	[[ $(total) == "total: 7 blobs to upload, "* ]]
+	only_looked
+}
+
 @test "what is there is skipped, a tag that is the same too, and a new tag is put" {
 	start_registry
 	run -0 cog-push "$IMAGE" "$REGISTRY/a/b:v1"

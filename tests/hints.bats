@@ -42,6 +42,18 @@ push() {
 	says 77 "403: forbidden: the credentials do not allow it (UNKNOWN: a fault as ordered): ask its owner for the right to push"
 }
 
+@test "a tag that may not be moved: to push another" {
+	start_registry --fail PUT@manifests:99:403
+	push
+	says 77 ": push another tag if this one has to stay, or ask its owner for the right"
+}
+
+@test "a registry that fails by itself: where the reason is" {
+	start_registry --fail POST:99:500
+	push
+	says 75 "500: the server failed (UNKNOWN: a fault as ordered): its log has the reason"
+}
+
 @test "a repository that is not there: it may have to be created" {
 	start_registry --fail POST:99:404
 	push

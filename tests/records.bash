@@ -18,6 +18,10 @@ blob() { # DIGEST SIZE [KIND]
 		"$(digest_of "$1")" "$2" "${3-layer}"
 }
 
+hashing() { # SOURCE INPUT-BYTES INPUT-SIZE
+	printf '{"event":"hash","source":"%s","inputBytes":%s,"inputSize":%s}\n' "$@"
+}
+
 convert() { # SOURCE INPUT-BYTES [INPUT-SIZE [DIFF-ID]]
 	printf '{"event":"convert","source":"%s","inputBytes":%s%s%s}\n' "$1" "$2" "${3:+,\"inputSize\":$3}" \
 		"${4:+,\"diffId\":\"$(digest_of "$4")\"}"

@@ -72,6 +72,21 @@ total: 3 of 7 layers, 128.0 MB of 467.3 MB, 12.3 MB/s'
 	has_line_soon 'total: 3 of 7 layers, 128.0 MB of 477.3 MB, 12.3 MB/s, 28s left'
 }
 
+@test "a file of a weight is shown while it is hashed, until something else goes on" {
+	open_terminal 80 24
+	view
+	hashing a/config.json 10 20 | feed
+	shows_soon '$ cog-progress  <input
+config.json  hashing    [======>      ]         10 B/20 B'
+	hashing a/model-00001-of-00002.safetensors 1000000000 4000000000 | feed
+	shows_soon '$ cog-progress  <input
+model-00001-of-0000 hashing    [=>    ]     1.0 GB/4.0 GB'
+	blob aaaaaaaaaaaa 1000000 | feed
+	shows_soon '$ cog-progress  <input
+aaaaaaaaaaaa waiting                               1.0 MB
+total: 0 of 1 layer, 0 B of 1.0 MB'
+}
+
 @test "40x10: what does not fit is left out, columns as well as lines" {
 	open_terminal 40 10
 	view
