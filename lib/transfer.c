@@ -38,7 +38,8 @@ struct transfer {
 	int64_t body_start, body_size;		/* of the body that is being sent */
 	bool is_commit;				/* it is that of the PUT */
 	int64_t sent_bytes;
-	int64_t start_ms, reported_ms;
+	int64_t start_ms;
+	int64_t reported_ms, reported_bytes, rate; /* of the last progress: when, after how many, how fast */
 	struct error failure; /* of the last request that failed */
 	int failure_status;   /* of its answer; 0: there was none */
 };
@@ -49,20 +50,28 @@ int transfer_options_init(struct transfer_options *o, struct error *e)
 	return plan_limits_from_env(&o->limits, e) ? -1 : retry_policy_from_env(&o->retry, e);
 }
 
+/* The rate forgets what was before: by half in 6 reports. */
+static void note_rate(struct transfer *t, int64_t sent, int64_t now)
+{
+	int64_t rate = (sent - t->reported_bytes) * 1000 / (now - t->reported_ms);
+	t->rate = t->reported_bytes ? (t->rate * 7 + rate) / 8 : rate;
+	t->reported_bytes = sent;
+	t->reported_ms = now;
+}
+
 static int tell_progress(void *context, int64_t bytes, struct error *e)
 {
 	struct transfer *t = context;
 	int64_t now = clock_now_ms();
 	if (now - t->reported_ms < PROGRESS_INTERVAL_MS)
 		return 0;
-	t->reported_ms = now;
-	int64_t elapsed = now - t->start_ms;
+	note_rate(t, t->sent_bytes + bytes, now);
 	struct event_progress p = {
 		.digest = t->blob->digest,
 		.size = t->blob->source->size,
 		.offset = t->upload.offset,
 		.sent_offset = t->body_start + bytes,
-		.bytes_per_second = elapsed > 0 ? (t->sent_bytes + bytes) * 1000 / elapsed : 0,
+		.bytes_per_second = t->rate > 0 ? t->rate : 0,
 	};
 	return event_progress(&p, e);
 }

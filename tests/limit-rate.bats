@@ -117,6 +117,22 @@ took_at_least() {
 	[ $(($(now_ms) - start)) -ge 3400 ]
 }
 
+# bats test_tags=slow
+@test "the rate that is told is that of late, not since the beginning" {
+	start_registry
+	head -c 4000000 /dev/urandom >layer
+	oci-from-files --artifact-type a/b --tag t made layer >/dev/null
+	cog-push --json --limit-rate 1500000 ./made "$REGISTRY/a/b:v1" >records 2>errors 3>&- &
+	pid=$!
+	wait_for 20 grep -qE '"sentOffset":1[0-9]{6}' records
+	[ "$(jq -s 'map(select(.event == "progress").bytesPerSecond) | max' records)" -gt 500000 ]
+	echo 60000 >"$(rate_file)"
+	sleep 7
+	kill "$pid"
+	wait "$pid" || true
+	[ "$(jq -s 'map(select(.event == "progress"))[-1].bytesPerSecond' records)" -lt 180000 ]
+}
+
 @test "a transfer that the rate makes slow has not stalled, one whose registry stands still has" {
 	start_registry
 	export COG_PUSH_STALL_MS=1000 COG_PUSH_RETRIES=0
