@@ -243,6 +243,8 @@ int event_manifest(const struct descriptor *d, const char *ref, struct error *e)
 	struct line l;
 	begin(&l, "manifest");
 	add_descriptor(&l, d);
+	if (*d->platform)
+		add_text(&l, "platform", d->platform);
 	add_text(&l, "ref", ref);
 	return end(&l, e);
 }

@@ -309,6 +309,8 @@ static void take_manifest(struct tally *t, const json_t *record)
 	m = *found;
 	memmove(found, found + 1, (size_t)((char *)last - (char *)found));
 	COPY(m.ref, ref);
+	if (json_text(record, "platform"))
+		COPY(m.platform, json_text(record, "platform"));
 	const char *slash = strrchr(m.ref, '/'), *colon = strrchr(slash ? slash : m.ref, ':');
 	if (colon && !strchr(m.ref, '@')) {
 		size_t len = strlen(m.tags);

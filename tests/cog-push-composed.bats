@@ -66,13 +66,22 @@ image() {
 
 # --- A part of an index --------------------------------------------------------------------------
 
-# multiarch: the digests of the manifests in docker26-containerd-multiarch.tar, by platform.
+# multiarch: the digests of the manifests in buildah-multiarch-oci-archive.tar, by platform.
 multiarch() {
 	mkdir -p m && tar -C m -xf "$DATA/buildah-multiarch-oci-archive.tar"
 	local top
 	top=$(jq -r '.manifests[0].digest' m/index.json)
 	jq -r '.manifests[] | "\(.platform.os)/\(.platform.architecture)\(if .platform.variant then "/" + .platform.variant else "" end) \(.digest)"' \
 		"$(blob m "$top")"
+}
+
+@test "in the end each manifest of an index is named with its platform" {
+	start_registry
+	try cog-push "$DATA/buildah-multiarch-oci-archive.tar" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	multiarch | sed -E 's/(.*) (sha256:.{12}).*/  \2  \1/' >expected
+	[ "$(wc -l <expected)" -ge 2 ]
+	diff expected <(grep '^  sha256:' <<<"$stderr")
 }
 
 @test "--platform pushes one manifest of an index, from a tar, a pipe or a layout, and no other blob" {

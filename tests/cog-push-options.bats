@@ -312,6 +312,8 @@ verifier() {
 	done
 	try cog-push --fallback -j --verify --plain-http fixture "$REGISTRY/a/b:v1"
 	[[ $stderr == "cog-push: --fallback: docker push does not know --json --verify --plain-http (try"* ]]
+	try cog-push --fallback --annotation a=b --attach "$IMAGE:a/b" --no-attestations fixture "$REGISTRY/a/b:v1"
+	[[ $stderr == "cog-push: --fallback: docker push does not know --attach --annotation --no-attestations (try"* ]]
 	try cog-push --fallback "$IMAGE" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 2 ]
 	[ ! -s "$REGISTRY_LOG" ]

@@ -105,7 +105,8 @@ mend() {
 # The way that COG_PUSH_OCI and --fallback tell. The push that docker push may follow is a run of its own.
 push_by_choice() {
 	set -- ${selector:+-i} ${kept_layout:+-l} $json $sparse ${mount_from:+--mount-from} $compress $verify $tls $limit $dry \
-		${composed:+--weights} ${chosen:+--platform} ${jobs_with:+--jobs-with}
+		${index:+--index} ${weights:+--weights} ${attached:+--attach} ${edits:+${docker_types:---annotation}} \
+		${platform:+--platform} $attestations ${jobs_with:+--jobs-with}
 	[ "$engine" = docker ] || set -- images but its own
 	choice=${fallback:-${COG_PUSH_OCI-}}
 	case $choice,$* in
