@@ -20,30 +20,9 @@ enum {
 	TEXT_SIZE = 32,
 };
 
-static const int64_t rate_max = INT64_C(1) << 50;
-
 int pace_parse(const char *name, const char *text, int64_t *rate, struct error *e)
 {
-	static const char units[] = "kMG";
-	char number[TEXT_SIZE];
-	struct error ignored;
-	size_t len = strlen(text), shift = 0;
-	const char *unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
-	if (len > 1 && !unit && strchr("Kmg", text[len - 1]))
-		unit = strchr(units, text[len - 1] ^ 0x20);
-	if (unit) {
-		shift = 10 * (size_t)(unit - units + 1);
-		len--;
-	}
-	int64_t value = 0;
-	snprintf(number, sizeof number, "%.*s", (int)(len < sizeof number ? len : 0), text);
-	if (program_number(name, number, 0, &value, &ignored) || value > rate_max >> shift)
-		return error_set(
-			e, STATUS_USAGE,
-			"%s: '%.40s' is not a number of bytes a second, such as 500k or 2M", name,
-			text);
-	*rate = value << shift;
-	return 0;
+	return program_bytes(name, text, 0, " a second", rate, e);
 }
 
 int pace_init(struct pace *p, struct error *e)

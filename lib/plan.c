@@ -9,14 +9,20 @@ enum {
 	SMALLEST_BODY = 1 << 20,
 };
 
+static int read_bytes(const char *name, int64_t *bytes, struct error *e)
+{
+	const char *text = program_env(name);
+	return text ? program_bytes(name, text, 1, "", bytes, e) : 0;
+}
+
 int plan_limits_from_env(struct plan_limits *l, struct error *e)
 {
 	const char *name = program_env("COG_PUSH_CHUNK_SIZE") ? "COG_PUSH_CHUNK_SIZE"
 							      : "COG_PUSH_DEFAULT_CHUNK_SIZE";
 	*l = (struct plan_limits){.chunk = PLAN_CHUNK_BYTES, .threshold = PLAN_THRESHOLD_BYTES};
-	if (program_env_number(name, 1, &l->chunk, e))
+	if (read_bytes(name, &l->chunk, e))
 		return -1;
-	return program_env_number("COG_PUSH_MULTIPART_THRESHOLD", 1, &l->threshold, e);
+	return read_bytes("COG_PUSH_MULTIPART_THRESHOLD", &l->threshold, e);
 }
 
 /* Sets MIN and MAX to what is announced and makes sense; 0: nothing. */

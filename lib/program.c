@@ -211,6 +211,31 @@ int program_number(const char *name, const char *text, int64_t least, int64_t *n
 	return 0;
 }
 
+int program_bytes(const char *name, const char *text, int64_t least, const char *per, int64_t *bytes,
+		  struct error *e)
+{
+	static const char units[] = "kMG";
+	static const int64_t most = INT64_C(1) << 50;
+	char number[32];
+	struct error ignored;
+	size_t len = strlen(text), shift = 0;
+	const char *unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
+	if (len > 1 && !unit && strchr("Kmg", text[len - 1]))
+		unit = strchr(units, text[len - 1] ^ 0x20);
+	if (unit) {
+		shift = 10 * (size_t)(unit - units + 1);
+		len--;
+	}
+	int64_t value = 0;
+	snprintf(number, sizeof number, "%.*s", (int)(len < sizeof number ? len : 0), text);
+	if (program_number(name, number, least, &value, &ignored) || value > most >> shift)
+		return error_set(e, STATUS_USAGE,
+				 "%s: '%.40s' is not a number of bytes%s, such as 500k or 2M", name, text,
+				 per);
+	*bytes = value << shift;
+	return 0;
+}
+
 int program_env_number(const char *name, int64_t least, int64_t *number, struct error *e)
 {
 	const char *text = program_env(name);

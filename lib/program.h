@@ -59,6 +59,11 @@ const char *program_env(const char *name);
 int program_number(const char *name, const char *text, int64_t least, int64_t *number,
 		   struct error *e);
 
+/* TEXT as a number of bytes of at least LEAST, where k, M or G is for 1024 times, twice and three times.
+ * PER (" a second" or "") is for the message, as NAME is. STATUS_USAGE. */
+int program_bytes(const char *name, const char *text, int64_t least, const char *per, int64_t *bytes,
+		  struct error *e);
+
 /* The same from an environment variable; *NUMBER stays when it is unset. */
 int program_env_number(const char *name, int64_t least, int64_t *number, struct error *e);
 

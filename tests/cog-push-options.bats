@@ -81,7 +81,27 @@ left_in_tmp() {
 	for each in --concurrency --threads --chunk-size --multipart-threshold --stall-time --reply-time; do
 		try cog-push "$each" 0 own/img.tar "$REGISTRY/a/b:v1"
 		[ "$status" -eq 2 ]
-		[[ $stderr == "cog-push: $each: '0' is not a number of at least 1"* ]]
+		[[ $stderr == "cog-push: $each: '0' is not a number of "* ]]
+	done
+}
+
+@test "the size of a chunk may have a unit, as an option and as a variable" {
+	start_registry
+	head -c 5000 /dev/urandom >layer
+	oci-from-files --artifact-type a/b --tag t made layer >/dev/null
+	try cog-push --chunk-size 2k --multipart-threshold 1K ./made "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.method == "PATCH") | .contentLength' | sort -u)" = 2048 ]
+	start_registry
+	COG_PUSH_CHUNK_SIZE=2K COG_PUSH_MULTIPART_THRESHOLD=1k try cog-push ./made "$REGISTRY/a/b:v1"
+	[ "$status" -eq 0 ]
+	[ "$(requests 'select(.method == "PATCH") | .contentLength' | sort -u)" = 2048 ]
+	for each in 2T -1 1.5M '' 0k 9999999999999G; do
+		try cog-push --chunk-size "$each" ./made "$REGISTRY/a/b:v1"
+		[ "$status" -eq 2 ]
+		COG_PUSH_CHUNK_SIZE=${each:-x} try oci-blob-upload made "$REGISTRY/a/b"
+		[ "$status" -eq 2 ]
+		[[ $stderr == "oci-blob-upload: COG_PUSH_CHUNK_SIZE: '${each:-x}' is not a number of bytes, such as 500k or 2M"* ]]
 	done
 }
 
