@@ -197,8 +197,14 @@ void notices_rest(const struct tally *t, const char *hint, struct buffer *out)
 {
 	struct tally_total sum = tally_sum(t, t->start_ms);
 	char bytes[AMOUNT_SIZE];
-	if (t->is_done || sum.blobs_there == 0)
+	if (t->is_done || (sum.blobs_there == 0 && sum.blobs_begun == 0))
 		return;
-	add(out, "already in the registry: %zu blob%s, %s%s\n", sum.blobs_there,
-	    sum.blobs_there == 1 ? "" : "s", amount_of_bytes(sum.bytes_done, bytes), hint);
+	add(out, "already in the registry: ");
+	if (sum.blobs_there)
+		add(out, "%zu blob%s, %s%s", sum.blobs_there, sum.blobs_there == 1 ? "" : "s",
+		    amount_of_bytes(sum.bytes_done, bytes), sum.blobs_begun ? ", and " : "");
+	if (sum.blobs_begun)
+		add(out, "%s of %zu %s", amount_of_bytes(sum.bytes_begun, bytes), sum.blobs_begun,
+		    sum.blobs_there ? "more" : sum.blobs_begun == 1 ? "blob" : "blobs");
+	add(out, "%s\n", hint);
 }

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+/* For space_check() and space_advise(): most who meet it have started cog-push. */
+#define SPACE_ADVICE "set TMPDIR or --layout to a larger disk"
+
 /* The bytes of the files in DIR_FD. */
 int64_t space_used(int dir_fd);
 

@@ -253,6 +253,7 @@ static struct tally_blob *take_progress(struct tally *t, const json_t *record, i
 		return NULL;
 	b->state = TALLY_PUSHING;
 	b->size = number(record, "size");
+	b->confirmed = confirmed;
 	b->offset = sent > confirmed ? sent : confirmed > 0 ? confirmed : 0;
 	if (b->size >= 0 && b->offset > b->size)
 		b->offset = b->size;
@@ -377,6 +378,10 @@ struct tally_total tally_sum(const struct tally *t, int64_t now_ms)
 		add(&sum.bytes_there, b->offset);
 		add(&sum.bytes_sent, b->sent_bytes);
 		is_known &= b->size >= 0;
+		if (b->state != TALLY_DONE && b->confirmed > 0) {
+			sum.blobs_begun++;
+			add(&sum.bytes_begun, b->confirmed);
+		}
 		if (b->state == TALLY_DONE)
 			add_done(&sum, b);
 		else if (b->state == TALLY_PUSHING && now_ms - b->rate_ms < TALLY_RATE_MS &&

@@ -32,6 +32,7 @@ struct tally_blob {
 	bool is_config;
 	int64_t size;				 /* -1: not known */
 	int64_t offset;				 /* what has left us */
+	int64_t confirmed;			 /* what the registry says it has */
 	int64_t input_bytes, input_size;	 /* while it is converted or hashed; -1: not known */
 	int64_t rate, rate_ms;			 /* bytes a second, and when that was said */
 	int64_t attempt, max_attempts, retry_ms; /* of RETRYING: the moment of the next try */
@@ -77,6 +78,8 @@ struct tally_total {
 	size_t uploaded, existing, mounted; /* layers */
 	int64_t bytes, bytes_there; /* of all known, and of them in the registry or on the way */
 	int64_t bytes_done;	    /* of the blobs that are in the registry */
+	size_t blobs_begun;	    /* those of which it has a part, */
+	int64_t bytes_begun;	    /* and how much of them */
 	int64_t bytes_sent;
 	int64_t rate;
 	int64_t left_s; /* -1: not known */

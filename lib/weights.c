@@ -365,7 +365,7 @@ static int check_space(const struct packing_run *r, struct error *e)
 			bytes += r->parcels.list[i].tar_bytes;
 	if (is_own_layout(r))
 		bytes -= space_used(r->layout.blobs_fd);
-	return space_check(r->layout.blobs_fd, r->layout.path, bytes, "choose a DIR on a larger disk", e);
+	return space_check(r->layout.blobs_fd, r->layout.path, bytes, SPACE_ADVICE, e);
 }
 
 /* Opens the layout, or the folder in which it is to be made; -1 where there is neither. */

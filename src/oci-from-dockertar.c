@@ -42,7 +42,6 @@ static const struct option options[] = {
 	PROGRAM_OPTIONS,
 };
 
-#define ADVICE "set TMPDIR or --layout to a larger disk"
 
 /* A layout is at most as large as what goes into it. */
 static int check_space(const struct import *import, int64_t input_size, struct error *e)
@@ -54,7 +53,7 @@ static int check_space(const struct import *import, int64_t input_size, struct e
 		input_size = st.st_size;
 	int dir_fd = import->layout->blobs_fd;
 	return space_check(dir_fd, import->layout->path, input_size - space_used(dir_fd),
-			   ADVICE, e);
+			   SPACE_ADVICE, e);
 }
 
 static int convert(struct import *import, const char *file, const char *dir, int64_t input_size,
@@ -133,6 +132,6 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		(void)convert(&import, file, argv[optind], input_size, &e);
 	known_free(known);
-	space_advise(&e, ADVICE);
+	space_advise(&e, SPACE_ADVICE);
 	return program_fail(&e, true);
 }

@@ -43,6 +43,13 @@ sha256:abcaaaaaaaaa  5.4 GB  mounted" ]
 	head -n 1 records >one
 	COG_RUN_DIR=$PWD try cog-progress <one
 	[ "$(tail -n 1 <<<"$stderr")" = "already in the registry: 1 blob, 999 B; the same command sends only the rest" ]
+	progress cc 2000000 1200000 >begun
+	sed -i 's/"offset":0/"offset":1000000/' begun
+	try cog-progress <begun
+	[ "$(tail -n 1 <<<"$stderr")" = "already in the registry: 1.0 MB of 1 blob" ]
+	cat one begun >both
+	try cog-progress <both
+	[ "$(tail -n 1 <<<"$stderr")" = "already in the registry: 1 blob, 999 B, and 1.0 MB of 1 more" ]
 	try cog-progress </dev/null
 	[ "$stderr" = "" ]
 }

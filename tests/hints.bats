@@ -10,11 +10,9 @@ setup() {
 	export COG_PUSH_RETRIES=0
 }
 
-# says STATUS TEXT: the push of IMAGE failed so, and its last line ends with TEXT. Which program comes first
-# upon a wrong reference is a matter of luck.
+# says STATUS TEXT: the push of IMAGE failed so, and its last line ends with TEXT.
 says() {
 	local line
-	stderr=${stderr//oci-blob-upload --help/oci-push-check --help}
 	line=$(grep -v -e '^already in the registry' -e '^cog-push: to go on: ' <<<"$stderr" | tail -n 1)
 	[ "$status" -eq "$1" ] && [ -z "$output" ] && [[ $line == *"$2" ]]
 }
@@ -63,12 +61,14 @@ push() {
 @test "upper case in a reference: how it is written" {
 	REGISTRY=127.0.0.1:1
 	try cog-push "$IMAGE" "$REGISTRY/Team/Model:v1"
+	says 2 "cog-push: '$REGISTRY/Team/Model:v1': a repository must be lower case: write $REGISTRY/team/model:v1 (try 'cog-push --help')"
+	try oci-push-check "$REGISTRY/Team/Model"
 	says 2 "'Team/Model': a repository must be lower case: write team/model (try 'oci-push-check --help')"
 }
 
 @test "a scheme before a reference: how it is written" {
 	try cog-push "$IMAGE" https://r.example/a/b:v1
-	says 2 "a reference has no scheme: write r.example/a/b (try 'oci-push-check --help')"
+	says 2 "a reference has no scheme: write r.example/a/b:v1 (try 'cog-push --help')"
 }
 
 @test "no reference: what one looks like" {
@@ -274,6 +274,8 @@ engine() {
 		try cog-push -e docker "$name" 127.0.0.1:1/a/b:v1
 		says 1 "cog-engine: image '$name': docker: Error: No such image; there is team/model:v1"
 	done
+	try cog-push model.tar 127.0.0.1:1/a/b:v1
+	says 1 "cog-push: model.tar: no such file or directory (an image of docker by that name: -e docker)"
 	try cog-push -e docker wholly-other 127.0.0.1:1/a/b:v1
 	says 1 "cog-engine: image 'wholly-other': docker: Error: No such image"
 }

@@ -390,7 +390,7 @@ release() {
 	truncate -s 11T "L/blobs/sha256/$(printf '%064d' 1)"
 	try timeout 10 oci-from-weights --name a --target /a --compress none L model
 	[ "$status" -eq 1 ]
-	[[ $stderr == "oci-from-weights: L: "*" MiB free, up to 10485761 MiB needed: choose a DIR on a larger disk" ]]
+	[[ $stderr == "oci-from-weights: L: "*" MiB free, up to 10485761 MiB needed: set TMPDIR or --layout to a larger disk" ]]
 	jq '.manifests[].annotations[] = "cog-weight.a.0123456789ab"' L/index.json >index.json
 	mv index.json L/index.json
 	oci-from-weights --name a --target /a --compress none L model >records 3>&- &

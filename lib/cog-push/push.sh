@@ -5,18 +5,20 @@
 # How to go on after a temporary failure: cog-run shows it and keeps the layout.
 say_resume() {
 	[ -z "${COG_HAS_FALLBACK-}$dry" ] || return 0
-	kept=${kept_layout:-$COG_RUN_KEEP}
+	kept=${kept_layout:-$COG_RUN_KEEP} after=''
 	if [ -n "$composed" ]; then
 		echo "to go on: cog-push$command" >"$COG_RUN_DIR/resume"
 		return
-	elif [ "$layout" = "$image" ]; then
+	fi
+	[ "$layout" = "$image" ] || [ -n "$kept_layout" ] || after=" && rm -r$(quote "$kept")"
+	if [ "$layout" = "$image" ]; then
 		set -- $incomplete ${selector:+-i "$selector"} $sparse "$image" $refs
 	elif [ -z "$root" ]; then
 		set -- --layout "$kept" ${selector:+-i "$selector"} $sparse "$image" $refs
 	else
 		set -- ${kept_layout:+-i "$root"} ${is_private:+--incomplete} "$kept" $refs
 	fi
-	echo "to go on: cog-push$again$(quote "$@")" >"$COG_RUN_DIR/resume"
+	echo "to go on: cog-push$again$(quote "$@")$after" >"$COG_RUN_DIR/resume"
 }
 
 push() {

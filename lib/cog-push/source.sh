@@ -17,6 +17,9 @@ find_source() {
 		[ -e "$image" ] || fail 1 "$image: no such file or directory (an image of docker or podman begins neither with / nor with .)"
 	else
 		source=engine
+		case $image in *.tar | *.tgz | *.tar.?*)
+			fail 1 "$image: no such file or directory (an image of docker by that name: -e docker)" ;;
+		esac
 	fi
 	absent=$COG_RUN_DIR/absent records=$COG_RUN_DIR/records
 	if [ -n "$kept_layout" ]; then
