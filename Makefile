@@ -56,6 +56,7 @@ UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 NAMES = $(sort $(notdir $(PROGRAMS) $(SCRIPTS)))
 BASH_COMPLETION = $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETION = $(PREFIX)/share/zsh/site-functions
+EXAMPLES = $(PREFIX)/share/doc/cog-push/examples
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 UNIT_LIBS = -lcurl -lssl $(TAR_LIBS)
 
@@ -158,6 +159,9 @@ install: all
 	done
 	sed 's/@PROGRAMS@/$(NAMES)/' lib/dist/completion.zsh >"$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 	chmod 644 "$(DESTDIR)$(BASH_COMPLETION)/cog-push" "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
+	install -d "$(DESTDIR)$(EXAMPLES)"
+	install -m 644 lib/dist/examples/* "$(DESTDIR)$(EXAMPLES)"
+	@echo 'Installed into $(DESTDIR)$(PREFIX). What to begin with: man cog-pipeline'
 
 uninstall:
 	for file in $(notdir $(PROGRAMS) $(SCRIPTS)); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$file"; done
@@ -168,6 +172,8 @@ uninstall:
 	done
 	for name in $(NAMES); do rm -f "$(DESTDIR)$(BASH_COMPLETION)/$$name"; done
 	rm -f "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
+	for file in $(notdir $(wildcard lib/dist/examples/*)); do rm -f "$(DESTDIR)$(EXAMPLES)/$$file"; done
+	-rmdir "$(DESTDIR)$(EXAMPLES)" "$(DESTDIR)$(dir $(EXAMPLES))"
 
 # In build/static/bin: programs with as few shared libraries as there are archives. Those without a network
 # have none. The C library of the others stays shared, as it looks up names by modules.

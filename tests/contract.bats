@@ -477,7 +477,7 @@ failed() {
 @test "a number from the environment that is none is wrong usage and names the variable" {
 	oci-from-dockertar -f "$DATA/docker26.tar" layout >/dev/null
 	for name in CHUNK_SIZE DEFAULT_CHUNK_SIZE MULTIPART_THRESHOLD CONCURRENCY; do
-		for value in 0 -1 1k " 1" 99999999999999999999; do
+		for value in 0 -1 1x " 1" 99999999999999999999; do
 			for program in oci-blob-upload cog-push; do
 				case $program in
 				cog-push) set -- "$DATA/docker26.tar" 127.0.0.1:1/a:1 ;;

@@ -76,6 +76,7 @@ pushed() {
 # bats test_tags=slow
 @test "every sh example of the README runs" {
 	start_registry
+	make_sources
 	fenced sh
 	[ "$(ls ./*.sh | wc -l)" -eq "$(grep -c '^```sh$' "$ROOT/README.md")" ]
 	[ -s 01.sh ]
@@ -121,8 +122,8 @@ pushed() {
 	mkdir -p "a root/opt/cog/bin"
 	: >"a root/opt/cog/bin/other"
 	installed install
-	(cd "$ROOT" && find bin lib/cog-push -type f && find man -type f | sed 's,man/\(.*\.\(.\)\)$,share/man/man\2/\1,') |
-		sort >expected
+	(cd "$ROOT" && find bin lib/cog-push -type f && find man -type f | sed 's,man/\(.*\.\(.\)\)$,share/man/man\2/\1,' &&
+		find lib/dist/examples -type f | sed 's,lib/dist,share/doc/cog-push,') | sort >expected
 	(cd "a root/opt/cog" && find . -type f ! -name other ! -path '*/completions/*' ! -path '*/zsh/*' | cut -c3- | sort) | diff expected -
 	"a root/opt/cog/bin/cog-push" --version
 	(cd "a root/opt/cog/share/bash-completion/completions" && ls) | diff <(cd "$ROOT/bin" && ls) -
