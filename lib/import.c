@@ -136,6 +136,8 @@ static int select_images(struct run *r, struct error *e)
 {
 	const char *selector = r->import->selector;
 	const struct member *index = members_look(&r->members, "index.json");
+	if (r->members.count == 0)
+		return error_set(e, STATUS_DATA, "nothing is in it: did what should have written it fail?");
 	if (!members_look(&r->members, "manifest.json")) {
 		if (!index)
 			return error_set(e, STATUS_DATA, "no manifest.json and no index.json in the tar: "

@@ -56,7 +56,8 @@ total() {
 	[ ! -e digest ]
 	grep -qE "^upload  sha256:[0-9a-f]{64}  1[0-9]{2}\.[0-9] kB  in 1 chunk$" <<<"$output"
 	grep -qE "^put .*/a/b:cog-weight\.base\.[0-9a-f]{12}$" <<<"$output"
-	[[ $(total) == "total: 7 blobs to upload, "* ]]
+	[[ $(total) == "total: 7 blobs to upload, "*"; 3 manifests to put" ]]
+	[ "$(grep -c '^put ' <<<"$output")" -eq 3 ]
 	only_looked
 }
 

@@ -649,6 +649,9 @@ names() {
 # bats test_tags=slow
 @test "what is no saved image is refused" {
 	bad no_manifest "no manifest.json and no index.json"
+	try oci-from-dockertar d </dev/null
+	[ "$status" -eq 65 ]
+	[ "$stderr" = "oci-from-dockertar: stdin: nothing is in it: did what should have written it fail?" ]
 	bad manifest_null "manifest.json: not a list"
 	bad manifest_no_json "manifest.json: not JSON"
 	bad manifest_empty "names no image"

@@ -11,7 +11,8 @@ show() {
 	fi
 }
 
-# show_plan: a line a blob and manifest, then the total. What was asked for twice comes once.
+# show_plan: a line a blob and manifest, then the total. What was asked for twice comes once, also a manifest
+# that gets a tag first.
 show_plan() {
 	[ -z "$json" ] || exit 0
 	exec 7>&1
@@ -26,6 +27,9 @@ show_plan() {
 			if .ref then "  \(.ref)" elif .how != "uploaded" then ""
 			else "  in \(.chunks | count("chunk"))" +
 				if .sentBytes < .size then ", \(.sentBytes | bytes) of it" else "" end end;
+		def is_by_digest: .ref // "" | contains("@");
+		def without_twins: [.[] | select(.ref and (is_by_digest | not)).digest] as $tagged |
+			map(select((is_by_digest | not) or (.digest | IN($tagged[]) | not)));
 		def total: map(select(.ref | not)) as $blobs | ($blobs | map(select(.how == "uploaded"))) as $sent |
 			"total: \($sent | length | count("blob")) to upload, \($sent | map(.sentBytes) | add // 0 | bytes) in " +
 			"\($sent | map(.chunks) | add // 0 | count("chunk")); " +
@@ -33,6 +37,6 @@ show_plan() {
 			"\($blobs | map(select(.how == "exists")) | length) there already; " +
 			"\(map(select(.ref and .how == "uploaded")) | length | count("manifest")) to put";
 		reduce (inputs | select(.event == "plan")) as $p ({}; .["\($p.ref) \($p.digest)"] //= $p) |
-		[.[]] | (.[] | line), total' "$COG_RUN_DIR/plan" 2>&1 >&7) || fail 1 "stdout: ${said:-the plan}"
+		[.[]] | without_twins | (.[] | line), total' "$COG_RUN_DIR/plan" 2>&1 >&7) || fail 1 "stdout: ${said:-the plan}"
 	exit 0
 }
