@@ -47,7 +47,7 @@ write_job() {
 start_jobs() {
 	uploaders=1
 	: >"$COG_RUN_DIR/leash"
-	[ -d "$COG_RUN_DIR/reports" ] || mkfifo -m 600 "$COG_RUN_DIR/jobs" && mkdir -p "$COG_RUN_DIR/reports"
+	[ -d "$COG_RUN_DIR/reports" ] || mkfifo "$COG_RUN_DIR/jobs" && mkdir -p "$COG_RUN_DIR/reports"
 	(write_job "$@") >"$COG_RUN_DIR/job" || fail 1 "no job in $COG_RUN_DIR"
 	# Other words may come from a login, and a line has to be written at once.
 	grep --line-buffered -E '^{"event":"(done|progress|retry)"' <"$COG_RUN_DIR/jobs" >&4 &
