@@ -304,6 +304,16 @@ appear() {
 	[ "$status" -eq 0 ]
 }
 
+@test "without /proc, as in a bare chroot, an image is pushed all the same" {
+	start_basic_registry
+	know "127.0.0.1:$(port)"
+	inside sh -c 'mount -t tmpfs tmpfs /proc && exec cog-push "$@"' sh "$DATA/docker26.tar" "127.0.0.1:$(port)/a/b:1"
+	[ "$status" -eq 0 ]
+	mkdir weights && seq 1000 >weights/model.bin
+	inside cog-push --weights w=weights:/w "$DATA/docker26.tar" "127.0.0.1:$(port)/a/b:2"
+	[ "$status" -eq 0 ]
+}
+
 @test "without XDG_RUNTIME_DIR podman's file is that of the user's ID in /run/containers" {
 	unset XDG_RUNTIME_DIR
 	start_basic_registry
