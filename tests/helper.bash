@@ -7,6 +7,7 @@ ROOT=$(cd "${BATS_TEST_DIRNAME%%/tests*}" && pwd)
 DATA=$ROOT/tests/data
 BIN=${COG_TEST_BIN:-$ROOT/bin}
 PATH=$BIN:$PATH
+export LC_ALL=C.UTF-8
 
 # Servers are started hundreds of times. Found once: the interpreter itself, as python3 may be a slow
 # script that looks for it. Compiled once: the modules of tests/.

@@ -137,7 +137,7 @@ PUT - 0" ]
 	[ "$(bodies | head -1)" = "PATCH 0-59999 60000" ]
 	COG_PUSH_DEFAULT_CHUNK_SIZE=50000 try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 100000)"
 	[ "$(bodies | tail -n 2 | head -1)" = "PATCH 50000-99999 50000" ]
-	for value in 0 -1 ten 1k 99999999999999999999; do
+	for value in 0 -1 ten 1x 99999999999999999999; do
 		COG_PUSH_CHUNK_SIZE=$value try oci-blob-upload L "$REGISTRY/a/b" "$d"
 		[ "$status" -eq 2 ]
 		[[ $stderr == *COG_PUSH_CHUNK_SIZE* ]]
