@@ -300,7 +300,7 @@ engine() {
 
 @test "a program that is missing: how to get it" {
 	mkdir few
-	for each in sh dirname readlink sed; do ln -s "$(command -v "$each")" few; done
+	for each in sh dirname readlink; do ln -s "$(command -v "$each")" few; done
 	PATH=$WORLD/few try "$BIN/cog-push" "$IMAGE" 127.0.0.1:1/a/b:v1
 	says 1 "jq is not in PATH: install it (apt-get install jq, apk add jq, brew install jq)"
 }
