@@ -337,6 +337,7 @@ $ cat input | cog-progress; stty -a >after
 $'
 }
 
+# bats test_tags=native
 @test "Ctrl-\\, kill -9: the terminal is as it was, and what comes next has a line of its own" {
 	for how in 'C-\' KILL; do
 		rm -f before after
