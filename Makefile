@@ -178,7 +178,7 @@ uninstall:
 # In build/static/bin: programs with as few shared libraries as there are archives. Those without a network
 # have none. The C library of the others stays shared, as it looks up names by modules.
 STATIC_ISAL = $(if $(filter /%,$(shell $(CC) -print-file-name=libisal.a)),yes,no)
-STATIC_BASE_LIBS = -static-pie -ljansson -lcrypto
+STATIC_BASE_LIBS = -static-pie -ljansson $(shell pkg-config --static --libs libcrypto)
 static:
 	$(call copy,static)
 	$(MAKE) -C $(BUILD)/static all ISAL=$(STATIC_ISAL) BASE_LIBS="$(STATIC_BASE_LIBS)" \

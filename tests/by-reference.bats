@@ -51,9 +51,9 @@ stored() {
 
 @test "a large layer is not copied, and the weight is the same, record for record" {
 	pack M
-	jq -Sc 'select(.event != "convert")' records | sort >copied
+	jq -Sc 'select(.event != "convert" and .event != "hash")' records | sort >copied
 	pack_by_reference
-	jq -Sc 'select(.event != "convert")' records | sort | cmp - copied
+	jq -Sc 'select(.event != "convert" and .event != "hash")' records | sort | cmp - copied
 	cmp L/index.json M/index.json
 	[ ! -e "$(blob L "$large")" ]
 	[ "$(ls L/recipes)" = "${large#sha256:}" ]

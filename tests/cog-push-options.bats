@@ -118,7 +118,7 @@ left_in_tmp() {
 	try cog-push --max-time 8 "$IMAGE" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 75 ]
 	[ -z "$output" ]
-	[ "$(grep -v '^sha256:' <<<"$stderr" | head -n 1)" = "cog-push: not done after 8 s" ]
+	[ "$(grep -v -e '^sha256:' -e '^total: ' -e '  converting$' <<<"$stderr" | head -n 1)" = "cog-push: not done after 8 s" ]
 	[[ $(tail -n 1 <<<"$stderr") == "cog-push: to go on: cog-push --max-time=8 "* ]]
 	[[ $(left_in_tmp) == cog-push-layout.* ]]
 	has_entry
@@ -213,7 +213,7 @@ verifier() {
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(cat verified)" = "-i $DOCKER20 d $REGISTRY/a/b" ]
 	# What was published, and nothing else.
-	[ "$(grep -v '^sha256:' <<<"$stderr" | head -n 1)" = "$REGISTRY/a/b@$DOCKER20" ]
+	[ "$(grep -v -e '^sha256:' -e '^total: ' -e '  converting$' <<<"$stderr" | head -n 1)" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(grep -vc -e '^sha256:' -e '^  ' <<<"$stderr")" -eq 1 ]
 	rm verified
 	try cog-push -l d "$IMAGE" "$REGISTRY/a/b:v1"

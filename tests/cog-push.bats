@@ -23,7 +23,7 @@ left_in_tmp() {
 
 # said: what stderr has besides what became of the blobs.
 said() {
-	grep -v -e '^sha256:' -e '^already in the registry: ' <<<"$stderr"
+	grep -v -e '^sha256:' -e '^already in the registry: ' -e '^total: ' -e '  converting$' <<<"$stderr"
 }
 
 # --- Sources -------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ said() {
 	[ "$status" -eq 0 ]
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ "$(grep -cE '^sha256:[0-9a-f]{12}  [0-9.]+ k?B  uploaded in [0-9.]+s$' <<<"$stderr")" -eq 5 ]
-	tail -n +6 <<<"$stderr" >published
+	sed -n '/@sha256:/,$p' <<<"$stderr" >published
 	diff - <(sed -E 's, in [0-9.]+s\, [0-9.]+ k?B/s$, in a time,' published) <<-END
 		$REGISTRY/a/b@$DOCKER20
 		  tags: v1

@@ -12,12 +12,13 @@ setup() {
 	try oci-weights-digest --name "a base" --target /src/weights model
 	[ "$status" -eq 0 ]
 	[ -z "$stderr" ]
+	output=$(grep -v '"event":"hash"' <<<"$output")
 	set=$(set_digest model)
 	bytes=$(find model -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')
 	[ "$(jq -c . <<<"$output")" = "{\"event\":\"weight\",\"name\":\"a base\",\"setDigest\":\"$set\",\"tag\":\"cog-weight.a-base.${set:7:12}\",\"size\":$bytes}" ]
 	oci-from-weights --name "a base" --target /src/weights layout model >records
 	[ "$(jq -r 'select(.event == "image").names[0]' records)" = "$(jq -r .tag <<<"$output")" ]
-	[ "$(oci-weights-digest --name "a base" --threads 1 model)" = "$output" ]
+	[ "$(oci-weights-digest --name "a base" --threads 1 model | grep -v '"event":"hash"')" = "$output" ]
 }
 
 @test "with --files no file is hashed twice, and the weight is the same" {
