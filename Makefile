@@ -100,7 +100,7 @@ define copy
 	$(MAKE) -C $(BUILD)/$1 clean
 endef
 
-# The quick suite with everything built for AddressSanitizer and UBSan.
+# The quick suite and the slow tests, with everything built for AddressSanitizer and UBSan.
 check-san:
 	$(call copy,san)
 	$(MAKE) -C $(BUILD)/san check WHOLE=yes ISAL=$(ISAL) HARDENING= T="$(T)" \
