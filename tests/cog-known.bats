@@ -2,11 +2,11 @@
 load helper
 
 CONFIG=sha256:6fc1ad1f3c2862418e278843680ec107a4c386befcfc98ebeb1b8dfee13350ec
-MANIFEST=sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad
 LAYER=sha256:248c5d0f636dfabb1b9e2f57c3fded6086909901636f9019d1d597326a582c45
 
 setup() {
 	own_world
+	MANIFEST=$(image_digest)
 	oci-from-dockertar -f "$DATA/docker20.tar" L >records
 }
 

@@ -6,7 +6,8 @@ load engine
 
 setup() {
 	own_world
-	export DOCKER20=sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad
+	DOCKER20=$(image_digest)
+	export DOCKER20
 	UPLOADS=$XDG_STATE_HOME/cog-push/uploads
 	IMAGE=$DATA/docker20.tar
 }

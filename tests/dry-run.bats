@@ -7,7 +7,8 @@ load access
 
 setup() {
 	own_world
-	export DOCKER20=sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad
+	DOCKER20=$(image_digest)
+	export DOCKER20
 	IMAGE=$DATA/docker20.tar
 }
 
@@ -40,7 +41,7 @@ total() {
 		[ "$(grep -cE '^upload  sha256:[0-9a-f]{64}  [0-9.]+ k?B  in 1 chunk$' <<<"$output")" -eq 5 ]
 		[ "$(grep -c '^put ' <<<"$output")" -eq 1 ]
 		grep -qxE "put     $DOCKER20  1\.0 kB  $REGISTRY/a/b:v1" <<<"$output"
-		[[ $(total) =~ ^'total: 5 blobs to upload, 7.7 kB in 5 chunks; 0 to mount, 0 there already; 1 manifest to put'$ ]]
+		[[ $(total) =~ ^'total: 5 blobs to upload, '[0-9.]+' kB in 5 chunks; 0 to mount, 0 there already; 1 manifest to put'$ ]]
 		[ "$(wc -l <<<"$output")" -eq 7 ]
 		[ -z "$stderr" ]
 		[ -z "$(ls -A "$TMPDIR")" ]
@@ -216,7 +217,7 @@ total() {
 	try cog-push --dry-run -l kept --attach sbom.json:application/spdx+json "$IMAGE" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 0 ]
 	[ "$(grep -c '^put ' <<<"$output")" -eq 2 ]
-	[[ $(total) == "total: 7 blobs to upload, 7.7 kB in 7 chunks; 0 to mount, 0 there already; 2 manifests to put" ]]
+	[[ $(total) == "total: 7 blobs to upload, "*" kB in 7 chunks; 0 to mount, 0 there already; 2 manifests to put" ]]
 	[ "$(jq '.manifests | length' kept/index.json)" -eq 1 ]
 	try cog-push --dry-run --index "$REGISTRY/a/b:v2" "$IMAGE"
 	[ "$status" -eq 0 ]

@@ -107,6 +107,18 @@ sha() {
 	sum=$(sha256sum <"$1") && echo "${sum%% *}"
 }
 
+# image_digest: of the image in docker20.tar as it is converted here, which depends on the library that
+# compresses.
+image_digest() {
+	local known=$BATS_RUN_TMPDIR/image-digest
+	if [ ! -s "$known" ]; then
+		oci-from-dockertar -f "$DATA/docker20.tar" "$BATS_TEST_TMPDIR/image" |
+			jq -r 'select(.event == "image").digest' >"$BATS_TEST_TMPDIR/digest" &&
+			mv "$BATS_TEST_TMPDIR/digest" "$known"
+	fi
+	cat "$known"
+}
+
 # has_one_line TEXT: an error message is one line.
 has_one_line() {
 	[ "$(printf '%s\n' "$1" | wc -l)" -eq 1 ]

@@ -3,10 +3,9 @@
 load helper
 load engine
 
-DOCKER20=sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad
-
 setup() {
 	own_world
+	DOCKER20=$(image_digest)
 	cp "$DATA/docker20.tar" img.tar
 }
 

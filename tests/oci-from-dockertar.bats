@@ -646,6 +646,15 @@ names() {
 	done
 }
 
+@test "an image has the same digest today as ever, with either library" {
+	oci-from-dockertar -f "$DATA/docker20.tar" L >records
+	digest=$(jq -r 'select(.event == "image").digest' records)
+	case $(ldd "$ROOT/bin/oci-from-dockertar") in
+	*libisal*) [ "$digest" = sha256:fd3d3d8534d818a083ec7c558d576a4746efe22140d9446d1b7b489043ef6fad ] ;;
+	*) [ "$digest" = sha256:648114fb5a886016243c5b1539ddc2b18203f00db1de42c48fd91df577b09610 ] ;;
+	esac
+}
+
 # bats test_tags=slow
 @test "what is no saved image is refused" {
 	bad no_manifest "no manifest.json and no index.json"
