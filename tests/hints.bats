@@ -306,7 +306,7 @@ engine() {
 }
 
 @test "too little room for the layout: TMPDIR and --layout" {
-	truncate -s 15T huge.tar 2>/dev/null || skip "no file of that size here"
+	truncate -s $(($(stat -f -c '%a * %S' .) * 2)) huge.tar # twice what is free, and takes nothing
 	try oci-from-dockertar -f huge.tar layout
 	[ "$status" -eq 1 ]
 	[[ $stderr == *" MiB needed: set TMPDIR or --layout to a larger disk" ]]
