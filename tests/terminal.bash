@@ -13,7 +13,6 @@ open_terminal() {
 	echo 'set -g status off' >tmux.conf
 	env -u TMUX LC_ALL=C.UTF-8 ENV= tmux -L "$SOCKET" -f "$WORLD/tmux.conf" \
 		new-session -d -x "$1" -y "$2" sh 3>&- 8>&- || return 1
-	wait_for 10 shows '[#$]' # root's is another
 	enter "PS1='$ '; printf '\\033[2J\\033[H'"
 	wait_for 10 shows '\$'
 	terminal clear-history
@@ -29,9 +28,14 @@ resize() { # COLUMNS ROWS
 	terminal resize-window -x "$1" -y "$2"
 }
 
-# enter TEXT: typed at the terminal, with the Enter key.
+# The shell waits for what is typed. root's prompt is another at first.
+at_prompt() {
+	[[ $(screen | tail -n 1) == [#$] ]]
+}
+
+# enter TEXT: typed at the shell's prompt, with the Enter key.
 enter() {
-	terminal send-keys -l "$1" && terminal send-keys Enter
+	wait_for 20 at_prompt && terminal send-keys -l "$1" && terminal send-keys Enter
 }
 
 # press KEY: C-c, say.

@@ -326,6 +326,7 @@ ends_well() {
 		;;
 	esac
 	wait_for 10 test -s after
+	wait_for 10 at_prompt
 	diff before after
 	[ "$(cursor | cut -d ' ' -f 1,3)" = "2 1" ]
 }
@@ -408,7 +409,7 @@ make_tar() {
 	enter "cog-push -i noise:1 ./L $REGISTRY/a/b:v1"
 	has_line_soon '[0-9a-f]\{12\} pushing .*MB/3.0 MB .*'
 	has_line_soon '  sent: 3.0 MB of 3.0 MB in .*s, .*/s'
-	wait_for 10 has_line '\$'
+	wait_for 10 at_prompt
 	screen | sed 's/ in .*/ in a time/; s/sha256:[0-9a-f]*/DIGEST/' >lines
 	diff - lines <<-END
 		\$ cog-push -i noise:1 ./L $REGISTRY/a/b:v1
@@ -431,9 +432,10 @@ make_tar() {
 	has_line_soon '[0-9a-f]\{12\} pushing .*/3.0 MB .*'
 	press C-c
 	wait_for 20 test -s after
+	wait_for 10 at_prompt
 	diff before after
 	has_line_soon 'cog-push: interrupted'
-	wait_for 10 has_line '\$'
+	wait_for 10 at_prompt
 	screen | grep -v '^already in the registry: ' >lines
 	diff - lines <<-END
 		\$ stty -a >before
@@ -453,6 +455,7 @@ make_tar() {
 	has_line_soon '[0-9a-f]\{12\} pushing .*/3.0 MB .*'
 	kill -9 "$(on_terminal cog-run | head -n 1)"
 	wait_for 20 test -s after
+	wait_for 10 at_prompt
 	diff before after
 	wait_for 15 is_empty "$TMPDIR"
 	[ "$(cursor | cut -d ' ' -f 3)" = 1 ]
