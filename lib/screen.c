@@ -126,11 +126,20 @@ void screen_add_above(struct screen *s, const char *line, size_t len)
 	(void)buffer_append(&s->above, line, len, &ignored);
 }
 
-/* How many rows up the block begins. A terminal that became narrower has broken the lines that were
- * longer. */
+/* Whether the terminal breaks lines when it becomes narrower: all but few do, which cut them off. */
+static bool has_reflow(void)
+{
+	const char *term = variable("TERM");
+	return variable("TMUX") ||
+	       !(variable("XTERM_VERSION") || (term && strcmp(term, "linux") == 0));
+}
+
+/* How many rows up the block begins. */
 static size_t height(const struct screen *s)
 {
 	size_t rows = 0;
+	if (!has_reflow())
+		return s->shown_lines;
 	for (size_t i = 0; i < s->shown_lines; i++) {
 		size_t wide = s->shown_widths[i];
 		rows += wide > s->cols && s->cols ? (wide + s->cols - 1) / s->cols : 1;

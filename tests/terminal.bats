@@ -193,6 +193,23 @@ total: 0 of 4 layers, 250.0 kB of 4.0 MB"
 	[ "$(screen | grep -c '^total: ')" -eq 1 ]
 }
 
+@test "in a terminal that cuts lines off when it becomes narrower nothing above the bars is erased" {
+	local kind rows
+	for kind in XTERM_VERSION=x:5 TERM=linux:5 TERM=xterm:10; do
+		rows=${kind#*:}
+		open_terminal 80 24
+		terminal pipe-pane 'cat >written'
+		enter "cat input | env -u TMUX ${kind%:*} cog-progress"
+		many 10 13 | feed
+		has_line_soon 'total: 0 of 4 layers, 0 B of 4.0 MB'
+		resize 30 24
+		has_line_soon 'total: 0 of 4 layers, 0%'
+		wait_for 10 grep -q "0%" written
+		[ "$(grep -o $'\033\\[[0-9]*A' written | head -n 1)" = $'\033['"${rows}A" ]
+		close_terminal
+	done
+}
+
 @test "a try that is to come counts down, and ends when the upload goes on" {
 	open_terminal 80 24
 	view
