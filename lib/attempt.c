@@ -27,13 +27,14 @@ void attempt_note(struct attempt *a, const struct error *e)
 int attempt_wait(struct attempt *a, struct error *e)
 {
 	const struct error failure = *e;
-	if (a->failures >= a->policy->tries)
+	int64_t tries = a->http_status ? a->policy->tries : a->policy->unanswered;
+	if (a->failures >= tries)
 		return 0;
 	a->failures++;
 	struct event_retry r = {
 		.digest = a->digest,
 		.attempt = a->failures,
-		.max_attempts = a->policy->tries,
+		.max_attempts = tries,
 		.delay_ms = retry_delay(a->policy, a->failures, a->retry_after_ms,
 					(uint32_t)clock_now_ms() ^ (uint32_t)getpid()),
 		.reason = failure.text,

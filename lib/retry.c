@@ -42,6 +42,7 @@ int retry_policy_from_env(struct retry_policy *p, struct error *e)
 	*p = (struct retry_policy){.tries = RETRY_TRIES, .delay_ms = RETRY_DELAY_MS};
 	if (program_env_number("COG_PUSH_RETRIES", 0, &p->tries, e))
 		return -1;
+	p->unanswered = p->tries;
 	return program_env_number("COG_PUSH_RETRY_DELAY_MS", 0, &p->delay_ms, e);
 }
 

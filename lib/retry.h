@@ -14,6 +14,7 @@
 
 struct retry_policy {
 	int64_t tries;	  /* again, in a row without progress; 0: never */
+	int64_t unanswered; /* the same, where nobody answers */
 	int64_t delay_ms; /* before the first; doubled each time */
 };
 

@@ -23,7 +23,10 @@ static const char usage[] =
 	"  -h, --help               print this and exit\n"
 	"  -V, --version            print the version and exit\n";
 
-enum { OPTION_DRY_RUN = 256 };
+enum {
+	OPTION_DRY_RUN = 256,
+	UNANSWERED_TRIES = 2, /* a name or a port that is wrong is likelier than a registry that is away */
+};
 
 static const struct option options[] = {
 	{"dry-run", no_argument, NULL, OPTION_DRY_RUN},
@@ -117,6 +120,8 @@ int main(int argc, char **argv)
 	if (reference_parse_repository(&repository, argv[optind], &e) ||
 	    retry_policy_from_env(&retry, &e))
 		return program_usage(&e);
+	if (!program_env("COG_PUSH_RETRIES"))
+		retry.unanswered = UNANSWERED_TRIES;
 	(void)check(&repository, &trust, &retry, is_dry, &e);
 	return program_fail(&e, false);
 }

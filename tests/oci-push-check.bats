@@ -93,6 +93,15 @@ DELETE /v2/a/b/blobs/upload/u1" ]
 	[[ $stderr == *"https://name.invalid/v2/"*resolve* ]]
 }
 
+@test "a registry that does not answer at all is asked three times, unless the user says otherwise" {
+	local tries
+	for tries in '' 7 0; do
+		COG_PUSH_RETRIES=$tries try oci-push-check "$NOBODY/a/b"
+		[ "$status" -eq 75 ]
+		[ "$(grep -c ' again in .* of ' <<<"$stderr")" -eq "${tries:-2}" ]
+	done
+}
+
 @test "a server that fails: try again" {
 	start_registry --fail POST:1:503
 	COG_PUSH_RETRIES=0 try oci-push-check "$REGISTRY/a/b"
