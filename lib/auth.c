@@ -33,6 +33,7 @@ struct auth {
 	char scope[REFERENCE_NAME_MAX + 64];
 	struct credential credential;
 	bool has_credential; /* looked for */
+	bool is_given;	     /* by the caller, not found */
 	struct token token;
 	int grants;    /* tokens that were got for the request that is under way */
 	bool is_again; /* the next header is for that request too */
@@ -59,7 +60,7 @@ struct auth *auth_new(struct http *http, const struct reference *repository,
 			 repository->repository);
 	if (credential) {
 		a->credential = *credential;
-		a->has_credential = true;
+		a->has_credential = a->is_given = true;
 	}
 	return a;
 }
@@ -260,7 +261,7 @@ int auth_answer(struct auth *a, const char *challenges, const char *url, struct 
 int auth_explain(const struct auth *a, struct error *e)
 {
 	struct error full;
-	if (e->status != STATUS_DENIED)
+	if (e->status != STATUS_DENIED || a->is_given)
 		return -1;
 	if (a->has_credential && a->credential.kind == CREDENTIAL_NONE)
 		error_set(&full, STATUS_DENIED, "%.300s (no credentials for it were found: cog-login %.120s)",
