@@ -24,7 +24,7 @@ left_in_tmp() {
 
 # said: what stderr has besides what became of the blobs.
 said() {
-	grep -v -e '^sha256:' -e '^already in the registry: ' -e '^total: ' -e '  converting$' <<<"$stderr"
+	grep -v -e '^sha256:' -e '^already in the registry: ' <<<"$stderr"
 }
 
 # --- Sources -------------------------------------------------------------------------------------

@@ -47,12 +47,25 @@ teardown() {
 	end_servers
 }
 
+# A size, as programs show it.
+SIZE='[0-9.]+ [kMGT]?B'
+
+# said_by PROGRAM FILE: what is in it, without what a push says only because time goes by, which is more on a
+# slow machine.
+said_by() {
+	case $1 in
+	cog-progress) cat "$2" ;;
+	*) sed -E -e "/^.*  (pushing|converting)\$/d" -e '/(^|, )at work for [0-9]/d' \
+		-e "/^.*  (converting )?$SIZE( of $SIZE)?(, .*)?\$/d" "$2" ;;
+	esac
+}
+
 # try CMD...: sets output (stdout), stderr and status, and shows both streams when the test fails. Waits
 # for all that holds stdout, like run, but starts nothing else.
 try() {
 	status=0
 	output=$("$@" 2>"$BATS_TEST_TMPDIR/stderr") || status=$?
-	stderr=$(<"$BATS_TEST_TMPDIR/stderr")
+	stderr=$(said_by "$1" "$BATS_TEST_TMPDIR/stderr")
 	echo "--- $*: status $status"
 	echo "--- stdout: ${output:0:4000}"
 	echo "--- stderr: ${stderr:0:4000}"

@@ -14,7 +14,7 @@ begin() {
 finish() {
 	status=0
 	wait "$RUN" || status=$?
-	output=$(cat out) stderr=$(cat err)
+	output=$(cat out) stderr=$(said_by "" err)
 	echo "--- status $status"
 	echo "--- stdout: $output"
 	echo "--- stderr: $stderr"

@@ -369,7 +369,7 @@ journal_offset() {
 }
 
 @test "two uploaders of one blob: the second waits, then finds it there" {
-	start_model v3 --throttle 4000000
+	start_model v3 --throttle $((4000000 / SLOWNESS))
 	d=$(random_blob L 4000000)
 	oci-blob-upload L "$REGISTRY/a/b" "$d" >out 2>err 3>&- &
 	pid=$!
