@@ -177,6 +177,11 @@ static void erase(struct buffer *out, size_t rows)
 	go_up(out, rows);
 }
 
+/* A terminal may be narrower already than it says: what is too long then is cut, not wrapped. Both go into
+ * one write. */
+#define NO_WRAP "\033[?7l"
+#define WRAP "\033[?7h"
+
 static void write_frame(struct screen *s)
 {
 	struct buffer out;
@@ -189,9 +194,10 @@ static void write_frame(struct screen *s)
 		erase(&out, rows);
 	if (s->above.len)
 		(void)buffer_append(&out, s->above.data, s->above.len, &ignored);
+	add(&out, NO_WRAP);
 	if (s->frame.len)
 		(void)buffer_append(&out, s->frame.data, s->frame.len, &ignored);
-	add(&out, "\033[J");
+	add(&out, WRAP "\033[J");
 	(void)file_write(s->fd, "terminal", out.data, out.len, &ignored);
 	buffer_release(&out);
 }

@@ -2,10 +2,10 @@
 /* screen: a block of lines at the end of a terminal's output that is drawn again and again in
  * place, and lines that scroll away above it.
  *
- * The cursor stays below the block, at the left; nothing of the terminal's state is changed, the
- * cursor is never hidden. So there is nothing to restore, however the process ends: what is written
- * next, by whomever, begins on a line of its own. A frame is one write, and only what differs from
- * the last frame is written at all. */
+ * The cursor stays below the block, at the left; nothing of the terminal's state is changed but
+ * within a frame, the cursor is never hidden. So there is nothing to restore, however the process
+ * ends: what is written next, by whomever, begins on a line of its own. A frame is one write, and
+ * only what differs from the last frame is written at all. */
 #ifndef SCREEN_H
 #define SCREEN_H
 

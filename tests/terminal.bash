@@ -86,7 +86,7 @@ cursor() {
 	terminal display-message -p '#{cursor_x} #{cursor_y} #{cursor_flag}'
 }
 
-# on_terminal NAME: the processes of that name that run on it.
+# on_terminal NAME: the processes of that name (a pattern) that run on it.
 on_terminal() {
 	pgrep -t "$(terminal display-message -p '#{pane_tty}' | sed 's,^/dev/,,')" -x "$1"
 }

@@ -16,9 +16,18 @@ teardown() {
 	end_servers
 }
 
+is_read() {
+	local process
+	for process in $(on_terminal '.*'); do
+		[ ! "/proc/$process/fd/0" -ef input ] || return 0
+	done
+	return 1
+}
+
 # view [OPTION...]: cog-progress on the terminal reads what is written to descriptor 8, until it is closed here.
 view() {
 	enter "cog-progress $* <input"
+	wait_for 20 is_read # else there is nobody at the other end for a moment
 	exec 9>input 8>&-
 	exec 8>&9 9>&-
 }
@@ -191,6 +200,30 @@ total: 0 of 4 layers, 250.0 kB of 4.0 MB"
 	resize 100 24
 	has_line_soon '130000000000 waiting .* 1.0 MB'
 	[ "$(screen | grep -c '^total: ')" -eq 1 ]
+}
+
+# tmux tells the size of a pane a quarter of a second late when it changes again so soon.
+@test "frames that are drawn before a narrower terminal says its size leave nothing behind" {
+	open_terminal 80 24
+	enter 'seq 14'
+	wait_for 10 has_line 14
+	view
+	many 10 13 | feed
+	has_line_soon 'total: 0 of 4 layers, 0 B of 4.0 MB'
+	resize 70 24
+	resize 40 24
+	for n in $(seq 20); do
+		progress 10 1000000 "$((n * 10000))" >&8
+		sleep 0.05
+	done
+	has_line_soon 'total: 0 of 4 layers, 5%'
+	shows_soon "$(seq 4 14)
+\$ cog-progress  <input
+100000000000 pushing    [=>     ]  20%
+110000000000 waiting
+120000000000 waiting
+130000000000 waiting
+total: 0 of 4 layers, 5%"
 }
 
 @test "in a terminal that cuts lines off when it becomes narrower nothing above the bars is erased" {
