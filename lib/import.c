@@ -141,7 +141,7 @@ static int select_images(struct run *r, struct error *e)
 	if (!members_look(&r->members, "manifest.json")) {
 		if (!index)
 			return error_set(e, STATUS_DATA, "no manifest.json and no index.json in the tar: "
-							 "it is no saved image");
+							 "it is no saved image (docker save writes one, docker export not)");
 		return oci_images_select(&r->oci, &r->members, selector,
 					 r->import->is_sparse_allowed, e);
 	}

@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HUB "docker.io"
+
+enum { PORT_MAX = 65535 };
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
@@ -28,7 +31,7 @@ static bool is_registry(const char *text, size_t len)
 static bool is_port(const char *text)
 {
 	size_t len = strspn(text, "0123456789");
-	return len > 0 && len <= 5 && text[len] == '\0';
+	return len > 0 && len <= 5 && text[len] == '\0' && strtol(text, NULL, 10) <= PORT_MAX;
 }
 
 /* "localhost:5000" or "r.example.com:5000": by the grammar a name of Docker Hub with a tag, and never
@@ -126,6 +129,8 @@ static int take_suffixes(struct reference *r, char *name, struct error *e)
 	char *colon = strrchr(slash ? slash : name, ':');
 	if (colon) {
 		*colon = '\0';
+		if (!colon[1])
+			return error_set(e, STATUS_USAGE, "'%.200s:': its tag is empty", name);
 		if (!reference_is_tag(colon + 1))
 			return error_set(e, STATUS_USAGE, "'%.200s': not a tag", colon + 1);
 		snprintf(r->tag, sizeof r->tag, "%s", colon + 1);
@@ -187,6 +192,22 @@ int reference_parse_repository(struct reference *r, const char *text, struct err
 		return -1;
 	if (*r->tag || digest_is_set(&r->digest))
 		return error_set(e, STATUS_USAGE, "'%s': a repository has no tag and no digest", text);
+	return 0;
+}
+
+int reference_parse_all(struct reference *r, char *const *refs, struct error *e)
+{
+	for (char *const *text = refs; *text; text++) {
+		struct reference next;
+		if (reference_parse(&next, *text, e))
+			return -1;
+		if (text == refs)
+			*r = next;
+		else if (strcmp(next.registry, r->registry) != 0 ||
+			 strcmp(next.repository, r->repository) != 0)
+			return error_set(e, STATUS_USAGE, "'%.200s' is of another repository than '%.200s'",
+					 *text, *refs);
+	}
 	return 0;
 }
 

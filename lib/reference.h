@@ -25,6 +25,9 @@ int reference_parse(struct reference *r, const char *text, struct error *e);
 /* The same for "registry/repository": STATUS_USAGE with a tag or a digest too. */
 int reference_parse_repository(struct reference *r, const char *text, struct error *e);
 
+/* Parses REFS up to NULL, which have to be of one repository, into R: the first of them. STATUS_USAGE. */
+int reference_parse_all(struct reference *r, char *const *refs, struct error *e);
+
 /* Parses "host[:port]", "docker.io" or docker's URL of it, for a login; the repository is empty. */
 int reference_parse_registry(struct reference *r, const char *text, struct error *e);
 

@@ -168,7 +168,7 @@ static int look(void *context, struct error *e)
 static void say_end(struct viewer *v, bool is_whole)
 {
 	const char *hint =
-		program_env("COG_RUN_DIR") ? "; the same command sends only the rest" : "";
+		program_env("COG_RUN_DIR") ? "; the next push sends only the rest" : "";
 	if (v->how == HOW_TTY)
 		screen_end(&v->screen);
 	if (v->how == HOW_JSON || v->how == HOW_QUIET || !is_whole)

@@ -135,23 +135,6 @@ static int visit(const struct descriptor *d, void *context, struct error *e)
 	return is_manifest ? put(p, d, d->digest.text, '@', e) : 0;
 }
 
-/* Whether all operands are references of one repository; their digests are compared later. */
-static int check_refs(struct publisher *p, struct error *e)
-{
-	for (char **text = p->refs; *text; text++) {
-		struct reference ref;
-		if (reference_parse(&ref, *text, e))
-			return -1;
-		if (text == p->refs)
-			p->repository = ref;
-		else if (strcmp(ref.registry, p->repository.registry) != 0 ||
-			 strcmp(ref.repository, p->repository.repository) != 0)
-			return error_set(e, STATUS_USAGE, "'%.200s' is of another repository than '%.200s'",
-					 *text, *p->refs);
-	}
-	return 0;
-}
-
 static int check_digests(const struct publisher *p, struct error *e)
 {
 	for (char **text = p->refs; *text; text++) {
@@ -217,7 +200,7 @@ int main(int argc, char **argv)
 	if (argc - optind < 2)
 		return program_misused("expected DIR REF...");
 	p.refs = argv + optind + 1;
-	if (check_refs(&p, &e) || transfer_options_init(&p.options, &e))
+	if (reference_parse_all(&p.repository, p.refs, &e) || transfer_options_init(&p.options, &e))
 		return program_usage(&e);
 	run(&p, argv[optind], selector, is_sparse_allowed, &e);
 	return program_fail(&e, true);

@@ -13,8 +13,9 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: oci-push-check [-v] REPO\n"
-	"Checks that the registry of REPO (registry/repository) is there and lets us push.\n"
+	"usage: oci-push-check [-v] REF...\n"
+	"Checks that the registry of REF (registry/repository[:TAG|@DIGEST]) is there and lets us push.\n"
+	"Several REFs are of one repository.\n"
 	"\n"
 	"      --dry-run            open no upload session: check only that it lets us look\n"
 	RETRY_USAGE
@@ -115,9 +116,9 @@ int main(int argc, char **argv)
 			is_dry = true;
 		else if (retry_option(option, optarg, &e) || trust_option(&trust, option, optarg, &e))
 			return program_usage(&e);
-	if (argc - optind != 1)
-		return program_misused("expected one operand: REPO");
-	if (reference_parse_repository(&repository, argv[optind], &e) ||
+	if (optind == argc)
+		return program_misused("expected an operand: REF");
+	if (reference_parse_all(&repository, argv + optind, &e) ||
 	    retry_policy_from_env(&retry, &e))
 		return program_usage(&e);
 	if (!program_env("COG_PUSH_RETRIES"))

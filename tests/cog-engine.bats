@@ -35,7 +35,7 @@ setup() {
 	sed -i 's/^image)/image) echo "Cannot connect to the Docker daemon" >\&2; exit 1;/' engines/docker
 	try cog-engine -e docker find fixture
 	[ "$status" -eq 1 ]
-	[ "$stderr" = "cog-engine: image 'fixture': docker: Cannot connect to the Docker daemon (start it, or say with DOCKER_HOST where it is; the file that docker save has written needs none)" ]
+	[ "$stderr" = "cog-engine: image 'fixture': docker: Cannot connect to the Docker daemon (start it, or say with DOCKER_HOST where it is, or push the file of docker save)" ]
 	[ "$(wc -l <calls)" -eq 1 ]
 }
 

@@ -42,7 +42,7 @@ sha256:abcaaaaaaaaa  5.4 GB  mounted" ]
 	[ "$(tail -n 1 <<<"$stderr")" = "already in the registry: 2 blobs, 1.0 MB" ]
 	head -n 1 records >one
 	COG_RUN_DIR=$PWD try cog-progress <one
-	[ "$(tail -n 1 <<<"$stderr")" = "already in the registry: 1 blob, 999 B; the same command sends only the rest" ]
+	[ "$(tail -n 1 <<<"$stderr")" = "already in the registry: 1 blob, 999 B; the next push sends only the rest" ]
 	progress cc 2000000 1200000 >begun
 	sed -i 's/"offset":0/"offset":1000000/' begun
 	try cog-progress <begun

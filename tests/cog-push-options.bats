@@ -159,11 +159,11 @@ left_in_tmp() {
 	try cog-push "$IMAGE" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 75 ]
 	[ "$(grep -c '^sha256:' <<<"$stderr")" -eq 2 ]
-	[ "$(grep -c '^already in the registry: 2 blobs, [0-9.]* k*B; the same command sends only the rest$' <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c '^already in the registry: 2 blobs, [0-9.]* k*B; the next push sends only the rest$' <<<"$stderr")" -eq 1 ]
 	start_registry --fail-at PUT:2:403
 	try cog-push "$IMAGE" "$REGISTRY/a/b:v1"
 	[ "$status" -eq 77 ]
-	[ "$(grep -c '^already in the registry: 1 blob, [0-9.]* k*B; the same command sends only the rest$' <<<"$stderr")" -eq 1 ]
+	[ "$(grep -c '^already in the registry: 1 blob, [0-9.]* k*B; the next push sends only the rest$' <<<"$stderr")" -eq 1 ]
 	start_registry --fail-at PUT:1:403
 	try cog-push "$IMAGE" "$REGISTRY/a/b:v1"
 	has_one_line "$stderr"

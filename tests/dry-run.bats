@@ -208,7 +208,7 @@ total() {
 	status=0
 	cog-push --dry-run "$IMAGE" "$REGISTRY/a/b:v1" >/dev/full 2>errors || status=$?
 	[ "$status" -eq 1 ]
-	has_one_line "$(cat errors)"
+	has_one_line "$(said_by cog-push errors)"
 }
 
 @test "an artifact about the image and an index are planned too, and a layout that is kept gets nothing of it" {

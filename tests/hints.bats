@@ -259,7 +259,7 @@ engine() {
 @test "docker that does not run: to start it, or to do without" {
 	engine "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
 	try cog-push -e docker fixture 127.0.0.1:1/a/b:v1
-	says 1 "Is the docker daemon running? (start it, or say with DOCKER_HOST where it is; the file that docker save has written needs none)"
+	says 1 "Is the docker daemon running? (start it, or say with DOCKER_HOST where it is, or push the file of docker save)"
 }
 
 @test "a socket of docker that we may not use: the group" {
@@ -282,7 +282,7 @@ engine() {
 
 @test "an engine that is not installed: a saved image needs none" {
 	try cog-push -e nerdctl fixture 127.0.0.1:1/a/b:v1
-	says 1 "nerdctl is not installed; a saved image needs none"
+	says 1 "nerdctl is not installed: install it, or push the file of docker save"
 }
 
 @test "a file that is missing, is none, or was cut: what it should be" {

@@ -611,7 +611,8 @@ names() {
 @test "records are one JSON object a line, each blob once, the image last" {
 	try oci-from-dockertar -f "$DATA/docker26.tar" d
 	[ "$stderr" = "" ]
-	[ "$(jq -r .event <<<"$output" | uniq -c | awk '{print $1 $2}' | tr '\n' ' ')" = "1phase 6blob 1image " ]
+	# What takes long has a record of its own.
+	[ "$(jq -r '.event | select(. != "convert")' <<<"$output" | uniq -c | awk '{print $1 $2}' | tr '\n' ' ')" = "1phase 6blob 1image " ]
 	[ "$(jq -r 'select(.event == "blob") | .digest' <<<"$output" | sort)" = "$(oci-blobs d | jq -r .digest | sort)" ]
 	jq -se 'map(select(.kind == "layer")) | length == 4 and all(.diffId and .uncompressedSize > 0)' <<<"$output"
 	[ "$(jq -r 'select(.event == "image") | .names[0] + " " + .platform' <<<"$output")" = "example.com/team/fixture:v1 linux/amd64" ]

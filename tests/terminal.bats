@@ -403,6 +403,7 @@ $'
 	done
 }
 
+# bats test_tags=native
 @test "Ctrl-Z leaves the bars as they are, and after fg they go on below" {
 	open_terminal 80 24
 	view
@@ -496,6 +497,7 @@ make_tar() {
 	[ "$(cursor | cut -d ' ' -f 1,3)" = "2 1" ]
 }
 
+# bats test_tags=native
 @test "kill -9 of cog-push in the middle: the terminal is as it was" {
 	start_registry --throttle 100000
 	make_tar

@@ -25,7 +25,7 @@ push() {
 	look
 	recall
 	start_pool
-	stage oci-push-check $verbose $dry "$repository" >&4
+	stage oci-push-check $verbose $dry $refs >&4
 	[ -n "$dry" ] || echo '{"event":"phase","phase":"pushing"}' >&4
 	[ "$count" -eq 0 ] || ask_known
 	eval "prepare_weights $weights"
