@@ -12,6 +12,7 @@
 #include "workdir.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -41,6 +42,7 @@ struct run {
 	char parent[PATH_MAX]; /* the absolute path where run directories are */
 	int parent_fd;
 	struct workdir dir;
+	char keep[WORKDIR_NAME_SIZE + sizeof PREFIX + 16]; /* in the parent, where a layout is kept */
 };
 
 /* Sets NAME to "<parent>/<run directory><SUFFIX>". */
@@ -51,11 +53,34 @@ static void export_path(const struct run *r, const char *name, const char *suffi
 	setenv(name, path, 1);
 }
 
-/* The name for a kept layout is made of the run directory's, which no other run has. */
-static void keep_path(const struct run *r, char *path, size_t size)
+static bool is_ours(const struct run *r, const char *name)
 {
+	struct stat st;
+	return fstatat(r->parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == geteuid();
+}
+
+/* FNV-1a: libcrypto would take longer to start than all else here. */
+static uint64_t mix(uint64_t hash, const char *word)
+{
+	do
+		hash = (hash ^ (unsigned char)*word) * 0x100000001b3;
+	while (*word++);
+	return hash;
+}
+
+/* The name for a kept layout is that of the command, so that there is one at most however often that fails;
+ * where another user has it, it is made of the run directory's. */
+static void name_keep(struct run *r, char *const *argv)
+{
+	char folder[PATH_MAX];
+	uint64_t hash = mix(0xcbf29ce484222325, getcwd(folder, sizeof folder) ? folder : "");
+	for (; *argv; argv++)
+		hash = mix(hash, *argv);
+	snprintf(r->keep, sizeof r->keep, PREFIX "layout.%016" PRIx64, hash);
 	const char *dot = strchr(r->dir.name, '.');
-	snprintf(path, size, "%s/" PREFIX "layout%s", r->parent, dot ? dot : "");
+	if (faccessat(r->parent_fd, r->keep, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && !is_ours(r, r->keep))
+		snprintf(r->keep, sizeof r->keep, PREFIX "layout%s", dot ? dot : "");
 }
 
 /* A token directory that the user chose stays; one of a run that we are part of does not. */
@@ -84,7 +109,7 @@ static int hide_secrets(const struct run *r, struct error *e)
 	return 0;
 }
 
-static int make_directory(struct run *r, struct error *e)
+static int make_directory(struct run *r, char *const *argv, struct error *e)
 {
 	const char *parent = program_env("TMPDIR");
 	if (!realpath(parent ? parent : "/var/tmp", r->parent))
@@ -92,7 +117,7 @@ static int make_directory(struct run *r, struct error *e)
 	r->parent_fd = open(r->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r->parent_fd < 0)
 		return error_errno(e, "TMPDIR %s", r->parent);
-	char prefix[32], number[24], path[PATH_MAX + WORKDIR_NAME_SIZE + 16];
+	char prefix[32], number[24], path[PATH_MAX + sizeof r->keep];
 	snprintf(prefix, sizeof prefix, PREFIX "%lu.", (unsigned long)geteuid());
 	struct error why = {0};
 	if (workdir_init(&r->dir, r->parent_fd, prefix, &why))
@@ -100,7 +125,8 @@ static int make_directory(struct run *r, struct error *e)
 	if (export_tokens(r, e) || hide_secrets(r, e))
 		return -1;
 	export_path(r, "COG_RUN_DIR", "");
-	keep_path(r, path, sizeof path);
+	name_keep(r, argv);
+	snprintf(path, sizeof path, "%s/%s", r->parent, r->keep);
 	setenv("COG_RUN_KEEP", path, 1);
 	snprintf(number, sizeof number, "%ld", (long)getpid());
 	setenv("COG_RUN_PID", number, 1);
@@ -117,17 +143,22 @@ static void say(const char *name, const char *what, const char *text)
 	(void)file_write(STDERR_FILENO, "stderr", line, strlen(line), &ignored);
 }
 
+static void forget_kept(const struct run *r)
+{
+	if (is_ours(r, r->keep))
+		workdir_remove(r->parent_fd, r->keep);
+}
+
 /* After a temporary failure: keeps the layout, says how to go on. */
 static void keep_layout(const struct run *r)
 {
-	char path[PATH_MAX + WORKDIR_NAME_SIZE + 16];
 	struct buffer text;
 	struct error ignored = {0};
 	buffer_init(&text, PATH_MAX);
 	if (file_read(r->dir.fd, "resume", &text, &ignored) == 0 && text.len) {
 		text.data[strcspn(text.data, "\n")] = '\0';
-		keep_path(r, path, sizeof path);
-		(void)renameat(r->dir.fd, "layout", AT_FDCWD, path);
+		forget_kept(r);
+		(void)renameat(r->dir.fd, "layout", r->parent_fd, r->keep);
 		say(r->name, ": ", text.data);
 	}
 	buffer_release(&text);
@@ -146,7 +177,7 @@ static int run(char **argv, int64_t limit_s, bool is_nohup, bool is_recorded)
 	bool is_inner = program_env("COG_RUN_DIR");
 	int status;
 	r.dir.fd = r.dir.lock_fd = -1;
-	if (make_directory(&r, &e) || supervisor_start(&s, argv, is_nohup, &e)) {
+	if (make_directory(&r, argv, &e) || supervisor_start(&s, argv, is_nohup, &e)) {
 		status = program_fail(&e, is_recorded);
 	} else {
 		if (supervisor_wait(&s, &e) && *e.text) {
@@ -159,6 +190,8 @@ static int run(char **argv, int64_t limit_s, bool is_nohup, bool is_recorded)
 		}
 		if (e.status == STATUS_TEMPORARY)
 			keep_layout(&r);
+		else if (e.status == STATUS_OK)
+			forget_kept(&r);
 		status = (int)e.status;
 	}
 	workdir_release(&r.dir);

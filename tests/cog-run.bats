@@ -202,7 +202,33 @@ $TMPDIR/cog-push-$(id -u)."* ]]
 script: again $kept" ]
 	[ "$(ls "$kept")" = blob ]
 	[ "$(ls "$TMPDIR")" = "${kept##*/}" ]
-	rm -r "$kept"
+	# Once for a command, however often it fails; it goes when the command succeeds.
+	try cog-run ./script 75
+	[ "$(ls "$TMPDIR")" = "${kept##*/}" ]
+	try cog-run ./script 75 otherwise
+	[ "$(ls "$TMPDIR" | wc -l)" -eq 2 ]
+	script_of '[ -d "$COG_RUN_KEEP" ]'
+	for arguments in 75 "75 otherwise"; do
+		# shellcheck disable=SC2086
+		try cog-run ./script $arguments
+		[ "$status" -eq 0 ]
+	done
+	[ -z "$(ls -A "$TMPDIR")" ]
+}
+
+@test "no layout is kept where another has the name, nor after another failure" {
+	script_of 'mkdir "$COG_RUN_DIR/layout"; echo "again $COG_RUN_KEEP" >"$COG_RUN_DIR/resume"
+		printf "%s\tx: y\n" "$1" >&9'
+	try cog-run ./script 75
+	kept=$(echo "$TMPDIR"/cog-push-layout.*)
+	rmdir "$kept"
+	ln -s "$WORLD" "$kept"
+	try cog-run ./script 75
+	[ -h "$kept" ]
+	[ "$(ls "$TMPDIR" | wc -l)" -eq 2 ]
+	[[ $stderr == "x: y
+script: again $TMPDIR/cog-push-layout."* && $stderr != *"$kept" ]]
+	rm -r "$TMPDIR"/*
 	try cog-run ./script 1
 	[ "$status" -eq 1 ]
 	[ "$stderr" = "x: y" ]

@@ -50,12 +50,14 @@ teardown() {
 # A size, as programs show it.
 SIZE='[0-9.]+ [kMGT]?B'
 
+SED=$(command -v sed) # a test may have another PATH
+
 # said_by PROGRAM FILE: what is in it, without what a push says only because time goes by, which is more on a
 # slow machine.
 said_by() {
 	case $1 in
-	cog-progress) cat "$2" ;;
-	*) sed -E -e "/^.*  (pushing|converting)\$/d" -e '/(^|, )at work for [0-9]/d' \
+	cog-progress) "$SED" "" "$2" ;;
+	*) "$SED" -E -e "/^.*  (pushing|converting)\$/d" -e '/(^|, )at work for [0-9]/d' \
 		-e "/^.*  (converting )?$SIZE( of $SIZE)?(, .*)?\$/d" "$2" ;;
 	esac
 }

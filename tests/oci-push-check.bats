@@ -157,7 +157,7 @@ DELETE /v2/a/b/blobs/upload/u1" ]
 }
 
 @test "wrong usage" {
-	for line in "" "a b" "host.example/a:tag" "host.example/A" "https://host.example/a" "-x host.example/a"; do
+	for line in "" "a/b a/c" "host.example/a:" "host.example/a@sha256:12" "host.example:65536/a" "host.example/A" "https://host.example/a" "-x host.example/a"; do
 		# shellcheck disable=SC2086
 		try oci-push-check $line
 		[ "$status" -eq 2 ]
