@@ -376,7 +376,7 @@ PUT - 0" ]
 
 @test "an answer that does not come in its own time is no longer waited for, and the request is made again" {
 	start_registry --stall-at PUT:1:500:30
-	COG_PUSH_REPLY_MS=1000 try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
+	COG_PUSH_REPLY_MS=$((1000 * SLOWNESS)) try oci-blob-upload L "$REGISTRY/a/b" "$(random_blob L 1000)"
 	[ "$status" -eq 0 ]
 	[[ $(jq -r 'select(.event == "retry").reason' <<<"$output" | tail -n 1) == "PUT http://$REGISTRY/"*": no answer came in time" ]]
 	[ "$(requests 'select(.method == "PUT") | [.status, .bodyBytes]')" = "[201,1000]" ]
@@ -559,7 +559,9 @@ $c" ]
 	oci-blob-upload --queue queue L "$REGISTRY/a/b" 2>err 3>&- &
 	pid=$!
 	printf 'sha256:12\n' >queue
-	run ! wait "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 65 ]
 	grep -q 'not a line of a queue' err
 }
 
