@@ -166,14 +166,14 @@ install: all
 uninstall:
 	for file in $(notdir $(PROGRAMS) $(SCRIPTS)); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$file"; done
 	for part in $(notdir $(PARTS)); do rm -f "$(DESTDIR)$(PREFIX)/lib/cog-push/$$part"; done
-	-rmdir "$(DESTDIR)$(PREFIX)/lib/cog-push"
+	-[ ! -d "$(DESTDIR)$(PREFIX)/lib/cog-push" ] || rmdir "$(DESTDIR)$(PREFIX)/lib/cog-push"
 	for page in $(notdir $(PAGES)); do \
 		rm -f "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; \
 	done
 	for name in $(NAMES); do rm -f "$(DESTDIR)$(BASH_COMPLETION)/$$name"; done
 	rm -f "$(DESTDIR)$(ZSH_COMPLETION)/_cog-push"
 	for file in $(notdir $(wildcard lib/dist/examples/*)); do rm -f "$(DESTDIR)$(EXAMPLES)/$$file"; done
-	-rmdir "$(DESTDIR)$(EXAMPLES)" "$(DESTDIR)$(dir $(EXAMPLES))"
+	-[ ! -d "$(DESTDIR)$(EXAMPLES)" ] || rmdir "$(DESTDIR)$(EXAMPLES)" "$(DESTDIR)$(dir $(EXAMPLES))"
 
 # In build/static/bin: programs with as few shared libraries as there are archives. Those without a network
 # have none. The C library of the others stays shared, as it looks up names by modules.

@@ -194,10 +194,12 @@ static void write_frame(struct screen *s)
 		erase(&out, rows);
 	if (s->above.len)
 		(void)buffer_append(&out, s->above.data, s->above.len, &ignored);
-	add(&out, NO_WRAP);
-	if (s->frame.len)
+	if (s->frame.len) {
+		add(&out, NO_WRAP);
 		(void)buffer_append(&out, s->frame.data, s->frame.len, &ignored);
-	add(&out, WRAP "\033[J");
+		add(&out, WRAP);
+	}
+	add(&out, "\033[J");
 	(void)file_write(s->fd, "terminal", out.data, out.len, &ignored);
 	buffer_release(&out);
 }

@@ -389,7 +389,7 @@ struct tally_total tally_sum(const struct tally *t, int64_t now_ms)
 			add(&sum.rate, b->rate);
 	}
 	if (is_known && sum.rate > 0)
-		sum.left_s = (sum.bytes - sum.bytes_there) / sum.rate;
+		sum.left_s = (sum.bytes - sum.bytes_there + sum.rate - 1) / sum.rate;
 	return sum;
 }
 

@@ -128,7 +128,7 @@ feed_slowly() {
 		big.safetensors  5.4 GB  converting
 		big.safetensors  converting 2.0 MB of 5.4 GB
 		sha256:aaaaaaaaaaaa  456.7 MB  pushing
-		sha256:aaaaaaaaaaaa  123.4 MB of 456.7 MB, 12.3 MB/s, 27s left
+		sha256:aaaaaaaaaaaa  123.4 MB of 456.7 MB, 12.3 MB/s, 28s left
 		sha256:aaaaaaaaaaaa  456.7 MB  uploaded in 1m05s
 		already in the registry: 1 blob, 456.7 MB
 	END
@@ -302,7 +302,7 @@ three" ]
 	finish
 	[ "$status" -eq 0 ]
 	# Up, erase, color: nothing else, and no other mode of the terminal.
-	[ "$(grep -oP '\e\[[^A-Za-z]*[A-Za-z]' err | tr -d '0-9' | sort -u | tr -d '\033\n')" = "[A[J[K" ]
+	[ "$(grep -oP '\e\[[^A-Za-z]*[A-Za-z]' err | sed 's/[0-9]*\([AK]\)$/\1/' | sort -u | tr -d '\033\n')" = "[?7h[?7l[A[J[K" ]
 }
 
 @test "wrong usage is one line and status 2" {

@@ -106,6 +106,39 @@ left_in_tmp() {
 	done
 }
 
+@test "what can't be meant is said before anything is read or asked" {
+	for arguments in "--annotation key" "--annotation =value" "--platform amd64" "--platform /x" "--compress lzma"; do
+		# shellcheck disable=SC2086
+		try cog-push $arguments ./absent.tar "$NOBODY/a/b:v1"
+		[ "$status" -eq 2 ]
+		has_one_line "$stderr"
+		[[ $stderr == "cog-push: ${arguments% *}: '${arguments#* }'"* ]]
+	done
+	for file in absent/digest .; do
+		try cog-push --digestfile "$file" ./absent.tar "$NOBODY/a/b:v1"
+		[ "$status" -eq 1 ]
+		[[ $stderr == "cog-push: --digestfile: $file: "* ]]
+	done
+}
+
+@test "a REF that is none is said before anything is sent" {
+	start_registry
+	for ref in : @sha256:12 :a/b; do
+		try cog-push "$IMAGE" "$REGISTRY/a/b$ref"
+		[ "$status" -eq 2 ]
+		has_one_line "$stderr"
+	done
+	[ "$(requests .method)" = "" ]
+}
+
+@test "what was pushed is said on stdout though the digest file can't be written" {
+	start_registry
+	try cog-push --digestfile /dev/full "$IMAGE" "$REGISTRY/a/b:v1"
+	[ "$status" -eq 1 ]
+	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
+	[[ $(tail -n 1 <<<"$stderr") == "cog-push: --digestfile: /dev/full: "* ]]
+}
+
 @test "a digest file that can't be written is a failure" {
 	start_registry
 	try cog-push --digestfile absent/digest "$DATA/docker20.tar" "$REGISTRY/a/b:v1"

@@ -64,7 +64,7 @@ many() { # FROM TO
 		convert "layers/one.tar" 30000000 40000000 777777777777
 	} | feed
 	shows_soon '$ cog-progress  <input
-aaaaaaaaaaaa pushing    [===>         ] 123.4 MB/456.7 MB   12.3 MB/s     27s
+aaaaaaaaaaaa pushing    [===>         ] 123.4 MB/456.7 MB   12.3 MB/s     28s
 bbbbbbbbbbbb retrying in 1h06m (2/5)           0 B/2.0 MB
 cccccccccccc done                                  3.4 MB
 dddddddddddd exists                                1.2 MB
@@ -78,7 +78,7 @@ total: 3 of 7 layers, 128.0 MB of 467.3 MB, 12.3 MB/s'
 		blob 777777777777 10000000
 		image 1 linux/amd64
 	} | feed
-	has_line_soon 'total: 3 of 7 layers, 128.0 MB of 477.3 MB, 12.3 MB/s, 28s left'
+	has_line_soon 'total: 3 of 7 layers, 128.0 MB of 477.3 MB, 12.3 MB/s, 29s left'
 }
 
 @test "a file of a weight is shown while it is hashed, until something else goes on" {
