@@ -228,7 +228,7 @@ script: again $kept" ]
 	[ "$(ls "$TMPDIR" | wc -l)" -eq 2 ]
 	[[ $stderr == "x: y
 script: again $TMPDIR/cog-push-layout."* && $stderr != *"$kept" ]]
-	rm -r "$TMPDIR"/*
+	rm -r "${TMPDIR:?}"/*
 	try cog-run ./script 1
 	[ "$status" -eq 1 ]
 	[ "$stderr" = "x: y" ]
