@@ -273,6 +273,7 @@ script: again $TMPDIR/cog-push-layout."* && $stderr != *"$kept" ]]
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=native
 @test "a TMPDIR that is not there or not writable is said" {
 	TMPDIR=$WORLD/absent try cog-run true
 	[ "$status" -eq 1 ]
