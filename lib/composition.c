@@ -109,6 +109,19 @@ static bool is_same(const json_t *a, const json_t *b)
 	       (platform_a == platform_b || json_equal(platform_a, platform_b));
 }
 
+/* Who pulls an index takes one image of a platform. Attestations have none that is known. */
+static void warn_of_twin(const json_t *list, const json_t *descriptor)
+{
+	const json_t *platform = json_object_get(descriptor, "platform");
+	const char *os = json_text(platform, "os"), *architecture = json_text(platform, "architecture");
+	for (size_t i = 0; os && architecture && strcmp(os, "unknown") != 0 && i < json_array_size(list); i++)
+		if (json_equal(json_object_get(json_array_get(list, i), "platform"), platform)) {
+			program_warn("two images for %.60s/%.60s: who pulls gets one of them", os,
+				     architecture);
+			return;
+		}
+}
+
 /* Takes over DESCRIPTOR. */
 static int append(json_t *list, json_t *descriptor, struct error *e)
 {
@@ -121,6 +134,7 @@ static int append(json_t *list, json_t *descriptor, struct error *e)
 		json_decref(descriptor);
 		return error_set(e, STATUS_DATA, "more than %d manifests", DESCRIPTOR_ITEMS_MAX);
 	}
+	warn_of_twin(list, descriptor);
 	json_array_append_new(list, descriptor);
 	return 0;
 }

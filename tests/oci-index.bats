@@ -53,6 +53,15 @@ remember() {
 	[ "$(oci-blobs -i v1 L | jq -r .kind | paste -sd' ')" = "config layer manifest config layer manifest index" ]
 }
 
+@test "two images for one platform are a warning" {
+	twin=$(image '{"architecture":"amd64","os":"linux","created":"2020-01-01T00:00:00Z"}')
+	add_image L "$twin" team/app:twin
+	try oci-index --tag v1 L "$AMD" "$twin" team/app:arm
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "oci-index: warning: two images for linux/amd64: who pulls gets one of them" ]
+	[ "$(named v1 | jq '.manifests | length')" -eq 3 ]
+}
+
 @test "-v names each manifest that is added" {
 	index=$(add_index L "$AMD" "$ARM")
 	add_image L "$index" both index
