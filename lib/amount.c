@@ -40,6 +40,11 @@ const char *amount_taken(int64_t ms, char text[AMOUNT_SIZE])
 	return text;
 }
 
+int64_t amount_seconds(int64_t bytes, int64_t rate)
+{
+	return bytes > 0 ? 1 + (bytes - 1) / rate : 0;
+}
+
 const char *amount_left(int64_t seconds, char text[AMOUNT_SIZE])
 {
 	if (seconds < MINUTE)

@@ -138,7 +138,7 @@ static void put_rate(struct screen *s, const struct frame *f, int64_t rate, int6
 	if (f->rate && rate > 0)
 		put_right(s, f->rate_at + f->rate, amount_of_rate(rate, text));
 	if (f->left && rate > 0 && left_bytes >= 0)
-		put_right(s, f->left_at + f->left, amount_left((left_bytes + rate - 1) / rate, text));
+		put_right(s, f->left_at + f->left, amount_left(amount_seconds(left_bytes, rate), text));
 }
 
 static void put_retry(struct screen *s, const struct tally_blob *b, int64_t now_ms)

@@ -79,7 +79,7 @@ static void say_going_on(const struct tally_blob *b, int64_t now_ms, struct buff
 	if (!is_converted && b->rate > 0 && now_ms - b->rate_ms < TALLY_RATE_MS) {
 		add(out, ", %s", amount_of_rate(b->rate, a));
 		if (size >= 0)
-			add(out, ", %s left", amount_left((size - part + b->rate - 1) / b->rate, c));
+			add(out, ", %s left", amount_left(amount_seconds(size - part, b->rate), c));
 	}
 	add(out, "\n");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tally.h"
 
+#include "amount.h"
 #include "error.h"
 #include "json.h"
 
@@ -389,7 +390,7 @@ struct tally_total tally_sum(const struct tally *t, int64_t now_ms)
 			add(&sum.rate, b->rate);
 	}
 	if (is_known && sum.rate > 0)
-		sum.left_s = (sum.bytes - sum.bytes_there + sum.rate - 1) / sum.rate;
+		sum.left_s = amount_seconds(sum.bytes - sum.bytes_there, sum.rate);
 	return sum;
 }
 
