@@ -157,8 +157,10 @@ static void keep_layout(const struct run *r)
 	buffer_init(&text, PATH_MAX);
 	if (file_read(r->dir.fd, "resume", &text, &ignored) == 0 && text.len) {
 		text.data[strcspn(text.data, "\n")] = '\0';
-		forget_kept(r);
-		(void)renameat(r->dir.fd, "layout", r->parent_fd, r->keep);
+		if (faccessat(r->dir.fd, "layout", F_OK, 0) == 0) {
+			forget_kept(r);
+			(void)renameat(r->dir.fd, "layout", r->parent_fd, r->keep);
+		}
 		say(r->name, ": ", text.data);
 	}
 	buffer_release(&text);

@@ -207,6 +207,10 @@ script: again $kept" ]
 	[ "$(ls "$TMPDIR")" = "${kept##*/}" ]
 	try cog-run ./script 75 otherwise
 	[ "$(ls "$TMPDIR" | wc -l)" -eq 2 ]
+	# Nor does it go for one that has none to keep.
+	script_of 'echo "again $COG_RUN_KEEP" >"$COG_RUN_DIR/resume"; printf "%s\tx: y\n" "$1" >&9'
+	try cog-run ./script 75
+	[ "$(ls "$TMPDIR" | wc -l)" -eq 2 ]
 	script_of '[ -d "$COG_RUN_KEEP" ]'
 	for arguments in 75 "75 otherwise"; do
 		# shellcheck disable=SC2086
