@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cog-known: what this machine has pushed before, for cog-push, which asks the registry whether it
  * still has it. */
+#include "composition.h"
 #include "event.h"
 #include "imagecache.h"
 #include "layout.h"
@@ -39,6 +40,8 @@ struct listing {
 	const struct digest *diff_ids;
 	struct digest *saved_ids; /* of the diffIds */
 	size_t count;
+	struct descriptor config; /* the last */
+	size_t configs;
 };
 
 static const char *suffix_of(const char *setting)
@@ -69,7 +72,21 @@ static int list(const struct descriptor *d, const struct digest *diff_id, void *
 	struct listing *l = context;
 	if (l->lines && write_line(l, d, diff_id, e))
 		return -1;
+	if (d->kind == KIND_CONFIG) {
+		l->config = *d;
+		l->configs++;
+	}
 	return event_blob(d, digest_is_set(diff_id) ? diff_id : NULL, -1, e);
+}
+
+/* Gives ROOT the platform of the one image that it is. */
+static void add_platform(const struct layout *layout, const struct listing *l, struct descriptor *root)
+{
+	struct platform p;
+	struct error ignored = {0};
+	if (l->configs == 1 && composition_platform(layout, &l->config, &p, &ignored) > 0)
+		snprintf(root->platform, sizeof root->platform, "%.20s/%.20s%s%.20s", p.os, p.architecture,
+			 *p.variant ? "/" : "", p.variant);
 }
 
 /* DIGESTS: KEY and the diffIds. */
@@ -90,10 +107,12 @@ static void find(const char *setting, const char *dir, FILE *lines, const struct
 	savedid_of(listing.diff_ids, listing.count, listing.saved_ids);
 	if (layout_create(&layout, dir, e) == 0 &&
 	    imagecache_visit_image(setting, digests, &layout, &root, list, &listing, e) == 0) {
-		if (digest_is_set(&root.digest))
+		if (digest_is_set(&root.digest)) {
+			add_platform(&layout, &listing, &root);
 			(void)event_image(&root, NULL, 0, e);
-		else
+		} else {
 			(void)imagecache_visit_layers(setting, digests + 1, count - 1, list, &listing, e);
+		}
 	}
 	layout_release(&layout);
 	free(listing.saved_ids);

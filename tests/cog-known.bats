@@ -23,7 +23,7 @@ cache() {
 	oci-blobs L >blobs
 	diff <(jq -c 'select(.event == "blob") | [.digest, .size, .mediaType, .kind]' <<<"$output") \
 		<(jq -c '[.digest, .size, .mediaType, .kind]' blobs)
-	[ "$(jq -r 'select(.event == "image").digest' <<<"$output")" = "$MANIFEST" ]
+	[ "$(jq -r 'select(.event == "image") | .digest, .platform' <<<"$output" | xargs)" = "$MANIFEST linux/amd64" ]
 	[ "$(jq -r 'select(.diffId).diffId' <<<"$output" | sort)" = \
 		"$(jq -r 'select(.event == "blob" and .diffId).diffId' records | sort)" ]
 	cmp found/blobs/sha256/"${MANIFEST#sha256:}" L/blobs/sha256/"${MANIFEST#sha256:}"

@@ -347,7 +347,7 @@ failed() {
 			echo "$line $stdout: $status" && cat errors
 			check [ "$status" -eq 1 ]
 			# Besides what became of the blobs, and what was published.
-			check has_one_line "$(grep -v -e '^sha256:' -e "^$repository@" -e '^  ' errors)"
+			check has_one_line "$(grep -v -e '^sha256:' -e "^$repository@" -e '^  ' <(said_by "" errors))"
 		done
 	done
 }

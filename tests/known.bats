@@ -87,6 +87,7 @@ stand_in() {
 	[ "$output" = "$REGISTRY/a/b@$DOCKER20" ]
 	[ ! -e saved ]
 	[ "$(requests 'select(.method == "PUT" and .status == 201).path' | grep -c manifests/v2)" -eq 1 ]
+	grep -qx '  platform: linux/amd64' <<<"$stderr"
 }
 
 @test "with a new layer on known ones only the new one is compressed and sent" {

@@ -50,7 +50,10 @@ ask_known() {
 	wait "$pool"
 	check_failed
 	pool='' count=0 uploaders=$concurrency known=$COG_RUN_DIR/known
-	[ -s "$absent" ] || root=$(sed -n 's/^{"event":"image","digest":"\([^"]*\).*/\1/p' "$records")
+	if [ ! -s "$absent" ]; then
+		root=$(sed -n 's/^{"event":"image","digest":"\([^"]*\).*/\1/p' "$records")
+		sed -n '/^{"event":"image"/p' "$records" >&4
+	fi
 	grep -vFf "$absent" "$COG_RUN_DIR/lines" >"$known"
 	: >"$absent"
 }
