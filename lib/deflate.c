@@ -8,9 +8,10 @@
 
 enum {
 	STORED_MAX = 65535, /* bytes of a stored block of the format */
-	SAMPLE = 8192,
-	SAMPLES = 4,
-	LEAST_GAIN = 5, /* percent */
+	ASKED_MIN = 128 * 1024, /* bytes; what is less is deflated, whatever it is */
+	SAMPLE = 128,
+	SAMPLES = 64,
+	LEAST_ALIKE = 120, /* percent of what random bytes have */
 };
 
 static void *must(void *pointer)
@@ -175,14 +176,20 @@ static size_t squeeze(struct deflater *d, const unsigned char *data, size_t len,
 	return s->total_out;
 }
 
-/* Deflates a few pieces to see what the whole would gain. */
-static bool is_worthwhile(struct deflater *d, const unsigned char *data, size_t len,
-			  unsigned char *out)
+/* Where all bytes are about equally frequent, as in what is compressed already, one pair of 256 is alike.
+ * Deflating gains some percent where more are. */
+static bool is_worthwhile(const unsigned char *data, size_t len)
 {
-	size_t step = (len - SAMPLE) / (SAMPLES - 1), deflated = 0;
+	enum { DRAWN = SAMPLES * SAMPLE };
+	uint32_t counts[256] = {0};
+	uint64_t alike = 0;
+	size_t step = (len - SAMPLE) / (SAMPLES - 1);
 	for (size_t i = 0; i < SAMPLES; i++)
-		deflated += squeeze(d, data + i * step, SAMPLE, out);
-	return deflated * 100 < (size_t)SAMPLES * SAMPLE * (100 - LEAST_GAIN);
+		for (size_t j = 0; j < SAMPLE; j++)
+			counts[data[i * step + j]]++;
+	for (size_t i = 0; i < 256; i++)
+		alike += (uint64_t)counts[i] * counts[i];
+	return alike * 256 * 100 > (uint64_t)DRAWN * DRAWN * LEAST_ALIKE;
 }
 
 static size_t store(const unsigned char *data, size_t len, unsigned char *out)
@@ -203,7 +210,7 @@ static size_t store(const unsigned char *data, size_t len, unsigned char *out)
 
 size_t deflate_block(struct deflater *d, const void *data, size_t len, unsigned char *out)
 {
-	if (len < 4 * SAMPLES * SAMPLE || is_worthwhile(d, data, len, out))
+	if (len < ASKED_MIN || is_worthwhile(data, len))
 		return squeeze(d, data, len, out);
 	return store(data, len, out);
 }

@@ -140,6 +140,8 @@ static void test_stored(void)
 	size_t len = deflate_block(d, data, DEFLATE_BLOCK, out);
 	CHECK(len == DEFLATE_BLOCK + 17 * 5);
 	CHECK(memcmp(out, "\x00\xff\xff\x00\x00", 5) == 0 && memcmp(out + 5, data, 65535) == 0);
+	memset(data + DEFLATE_BLOCK / 2, 'x', DEFLATE_BLOCK / 10);
+	CHECK(deflate_block(d, data, DEFLATE_BLOCK, out) < DEFLATE_BLOCK * 92 / 100);
 	memset(data + DEFLATE_BLOCK / 2, 'x', DEFLATE_BLOCK / 2);
 	CHECK(deflate_block(d, data, DEFLATE_BLOCK, out) < DEFLATE_BLOCK * 3 / 5);
 	/* Half the bits: what weights have that are shortened to 16 bits. */
