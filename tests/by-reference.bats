@@ -175,6 +175,7 @@ stored() {
 		cp model/sub/shard.safetensors saved
 		pack_by_reference
 		: >"$REGISTRY_LOG"
+		rm -f out
 		oci-blob-upload --source-root model L "$REGISTRY/a/b" "$large" >out 2>err 3>&- &
 		pid=$!
 		wait_for 20 grep -q '"offset":1048576' out
