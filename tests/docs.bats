@@ -53,7 +53,7 @@ run_blocks() {
 		sed "s/localhost:5000/localhost:${REGISTRY#*:}/g" "$block" >block
 		echo "--- $PWD/$block:" && cat block
 		sh -n block || return 1
-		timeout 60 bash -eu -o pipefail block 3>&- || return 1
+		timeout $((60 * SLOWNESS)) bash -eu -o pipefail block 3>&- || return 1
 	done
 }
 
@@ -111,7 +111,7 @@ pushed() {
 	fenced yaml
 	sed -n 's/^    - //p' 01.yaml >job
 	[ "$(wc -l <job)" -eq 2 ]
-	VERSION=v1 REGISTRY=$REGISTRY timeout 60 bash -eu -o pipefail job 3>&-
+	VERSION=v1 REGISTRY=$REGISTRY timeout $((60 * SLOWNESS)) bash -eu -o pipefail job 3>&-
 	[[ "$(cat image.ref)" == "$REGISTRY/app@sha256:"* ]]
 	pushed app:v1
 }

@@ -74,7 +74,7 @@ make_image() {
 	[ "$status" -eq 2 ]
 }
 
-# bats test_tags=slow
+# bats test_tags=native,slow
 @test "jobs end with the push, even when the engine was killed and can't end them" {
 	start_registry --throttle 1000
 	make_image 2 100000
